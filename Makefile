@@ -1,0 +1,109 @@
+# slotd: GNU Make, no configure.
+#
+#   make            build/slotd build/slotctl build/libslot.a build/libslot.so.0
+#   make demo       the main job, live, with real processes, in some seconds
+#   make run        a daemon in the foreground, with things to try
+#   make check      every test; ends with one line of totals
+#   make install    DESTDIR=, PREFIX= and the GNU directory names
+#
+# SAN=address,undefined or CC=clang build apart, under build/.  V=1 shows commands.
+
+VERSION := 0.1.0
+SOVERSION := 0
+
+CC ?= cc
+CFLAGS ?= -O2 -g
+INSTALL ?= install
+V ?= 0
+Q := $(if $(filter 1,$(V)),,@)
+MAKEFLAGS += --no-builtin-rules
+
+PREFIX ?= /usr/local
+EXEC_PREFIX ?= $(PREFIX)
+bindir ?= $(EXEC_PREFIX)/bin
+sbindir ?= $(EXEC_PREFIX)/sbin
+libdir ?= $(EXEC_PREFIX)/lib
+includedir ?= $(PREFIX)/include
+datarootdir ?= $(PREFIX)/share
+datadir ?= $(datarootdir)
+mandir ?= $(datarootdir)/man
+docdir ?= $(datarootdir)/doc/slotd
+sysconfdir ?= $(if $(filter /usr /usr/local,$(PREFIX)),/etc,$(PREFIX)/etc)
+pkgconfigdir ?= $(libdir)/pkgconfig
+bashcompdir ?= $(datadir)/bash-completion/completions
+systemdsystemunitdir ?= /lib/systemd/system
+sysusersdir ?= /usr/lib/sysusers.d
+tmpfilesdir ?= /usr/lib/tmpfiles.d
+
+# ---------------------------------------------------------------- variants
+
+comma := ,
+VARIANT := $(strip $(if $(SAN),san-$(subst $(comma),-,$(SAN))) $(if $(findstring clang,$(CC)),clang))
+B := build$(if $(VARIANT),/$(subst $() ,-,$(VARIANT)))
+O := $(if $(VARIANT),$(B)/obj,build/obj)
+
+# Packages: one script knows what is needed; it writes what pkg-config says, or installs, or says
+# what to install.  Goals that build nothing do without.
+NO_DEPS := clean help dist uninstall
+ifneq ($(filter-out $(NO_DEPS),$(or $(MAKECMDGOALS),all)),)
+include build/deps.mk
+endif
+build/deps.mk: tests/deps.sh
+	$(Q)mkdir -p build
+	$(Q)sh tests/deps.sh build >$@.new && mv $@.new $@
+
+ALL_CPPFLAGS = -I. -D_GNU_SOURCE -DSLOTD_VERSION='"$(VERSION)"' $(DEP_CFLAGS) $(CPPFLAGS)
+ALL_CFLAGS = -std=c11 -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla \
+	-Wpointer-arith -Wwrite-strings -fno-common -fstack-protector-strong \
+	$(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer) $(CFLAGS)
+ALL_LDFLAGS = $(if $(SAN),-fsanitize=$(SAN)) -Wl,-z,relro,-z,now $(LDFLAGS)
+
+# ---------------------------------------------------------------- what is built
+
+CORE_SRC    := $(sort $(wildcard daemon/core/*.c)) proto/wire.c
+SERVE_SRC   := $(sort $(wildcard daemon/serve/*.c))
+DAEMON_SRC  := $(sort $(wildcard daemon/*.c)) $(SERVE_SRC) $(CORE_SRC)
+LIB_SRC     := $(sort $(filter-out client/slotctl%,$(wildcard client/*.c))) proto/wire.c
+CTL_SRC     := $(sort $(wildcard client/slotctl*.c))
+UNIT_SRC    := $(sort $(wildcard tests/unit/*.c))
+
+CORE_OBJ    := $(CORE_SRC:%.c=$(O)/%.o)
+DAEMON_OBJ  := $(DAEMON_SRC:%.c=$(O)/%.o)
+LIB_OBJ     := $(LIB_SRC:%.c=$(O)/%.pic.o)
+CTL_OBJ     := $(CTL_SRC:%.c=$(O)/%.o)
+UNIT_OBJ    := $(UNIT_SRC:%.c=$(O)/%.o)
+
+PROGRAMS    := $(B)/slotd $(B)/slotctl $(B)/libslot.a $(B)/libslot.so.$(SOVERSION)
+
+.PHONY: all demo run check check-unit clean help install uninstall dist bench
+.DELETE_ON_ERROR:
+all: $(PROGRAMS)
+
+$(O)/%.o: %.c Makefile build/deps.mk
+	@mkdir -p $(@D)
+	$(if $(Q),@echo "  CC      $<")
+	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(O)/%.pic.o: %.c Makefile build/deps.mk
+	@mkdir -p $(@D)
+	$(if $(Q),@echo "  CC      $< (pic)")
+	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -fPIC -fvisibility=hidden -MMD -MP -c -o $@ $<
+
+$(B)/slotd: $(DAEMON_OBJ)
+	$(if $(Q),@echo "  LINK    $@")
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(DEP_LIBS)
+
+$(B)/slotctl: $(CTL_OBJ) $(B)/libslot.a
+	$(if $(Q),@echo "  LINK    $@")
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^
+
+$(B)/libslot.a: $(LIB_OBJ)
+	$(if $(Q),@echo "  AR      $@")
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+$(B)/libslot.so.$(SOVERSION): $(LIB_OBJ) client/libslot.map
+	$(if $(Q),@echo "  LINK    $@")
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -shared -Wl,-soname,libslot.so.$(SOVERSION) \
+		-Wl,--version-script,client/libslot.map -o $@ $(LIB_OBJ)
+
+-include $(shell find build -name '*.d' 2>/dev/null)
