@@ -1,0 +1,42 @@
+/* Memory for the core's bookkeeping: growable arrays, and an arena that is emptied at each step.
+ *
+ * Where one request can be refused its memory, calloc() is called directly and ERR nomem is the
+ * answer; what stands here is for the rest, where there is nobody left to tell. */
+#ifndef ALLOC_H
+#define ALLOC_H
+
+#include <stddef.h>
+#include <stdlib.h>
+
+/* realloc that aborts instead of failing */
+static inline void *
+alloc_resize(void *p, size_t size)
+{
+	p = realloc(p, size);
+	if (p == NULL)
+		abort();
+	return p;
+}
+
+/* Makes room in v (n used of cap) for `more` further elements. */
+#define ALLOC_ROOM(v, n, cap, more)                                                             \
+	do {                                                                                    \
+		if ((size_t)(n) + (more) > (cap)) {                                             \
+			(cap) = ((size_t)(n) + (more)) * 2;                                     \
+			(v) = alloc_resize((v), (cap) * sizeof *(v));                           \
+		}                                                                               \
+	} while (0)
+
+/* Hands out memory that does not move and is given back all at once. */
+struct arena_chunk;
+
+struct arena {
+	struct arena_chunk *chunk;      /* the newest; older ones behind it */
+	size_t used;
+};
+
+void *arena_take(struct arena *arena, size_t size);     /* aligned for anything */
+void arena_reset(struct arena *arena);
+void arena_fini(struct arena *arena);
+
+#endif
