@@ -1,0 +1,67 @@
+/* The configuration: what slotd.conf says, checked, with every default filled in.
+ *
+ * config.def lists the keys.  A file is read whole and reported on whole: there is a struct config
+ * only if nothing was wrong. */
+#ifndef CONFIG_H
+#define CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define CONFIG_PATH "/etc/slotd/slotd.conf"
+
+struct config_groups;
+
+/* What applies to the requests for one group. */
+struct config_group {
+	const char *name;       /* decoded; of a glob: as written; NULL: that of no section */
+	int64_t limit;          /* 0: not set */
+	int64_t wait_ms;        /* or WIRE_FOREVER */
+	int64_t max_hold_ms;    /* 0: not set */
+	int64_t max_waiters;    /* 0: not set */
+};
+
+/* Owned by whoever called config_load; nothing in it changes afterwards but by config_set_socket. */
+struct config {
+	char *socket;
+	int64_t socket_mode;
+	char *socket_group;     /* "": not set */
+	int64_t max_clients;
+	int64_t send_timeout_ms;
+	int64_t log_level;      /* enum log_level */
+	int64_t unknown_groups; /* 0: allow, 1: refuse */
+
+	int64_t lease_ms;
+	int64_t margin_ms;
+	int64_t idle_ms;
+	int64_t recall_ms;
+
+	struct config_group other;      /* defaults: for a group that no section names */
+	struct config_groups *groups;
+};
+
+/* Told of each thing that is wrong: "file:line: what", printable, without a line end. */
+typedef void config_complain(void *arg, const char *message);
+
+/* NULL after complaints.  path NULL: CONFIG_PATH, and no complaint if there is no such file. */
+struct config *config_load(const char *path, config_complain *complain, void *arg);
+void config_free(struct config *conf);
+
+/* Puts another socket in the place of the configured one.  0, or -1: too long for a socket, or
+ * empty. */
+int config_set_socket(struct config *conf, const char *path);
+
+/* The section that applies to a group, or NULL: the one of exactly this name; else, of the globs
+ * that match, the one with the most literal characters, and of those the first in the file. */
+const struct config_group *config_group(const struct config *conf, const char *name);
+
+/* The exactly named groups, in the order of the file: the one behind `after` (NULL: the first), or
+ * NULL. */
+const struct config_group *config_group_next(const struct config *conf,
+    const struct config_group *after);
+
+/* The exactly named group whose name is most like `name`, or NULL if none is near. */
+const char *config_closest(const struct config *conf, const char *name);
+
+#endif
