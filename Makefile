@@ -60,10 +60,11 @@ ALL_LDFLAGS = $(if $(SAN),-fsanitize=$(SAN)) -Wl,-z,relro,-z,now $(LDFLAGS)
 
 # ---------------------------------------------------------------- what is built
 
-CORE_SRC    := $(sort $(wildcard daemon/core/*.c)) proto/wire.c
+PROTO_SRC   := $(sort $(wildcard proto/*.c))
+CORE_SRC    := $(sort $(wildcard daemon/core/*.c)) $(PROTO_SRC)
 SERVE_SRC   := $(sort $(wildcard daemon/serve/*.c))
 DAEMON_SRC  := $(sort $(wildcard daemon/*.c)) $(SERVE_SRC) $(CORE_SRC)
-LIB_SRC     := $(sort $(filter-out client/slotctl%,$(wildcard client/*.c))) proto/wire.c
+LIB_SRC     := $(sort $(filter-out client/slotctl%,$(wildcard client/*.c))) $(PROTO_SRC)
 CTL_SRC     := $(sort $(wildcard client/slotctl*.c))
 UNIT_SRC    := $(sort $(wildcard tests/unit/*.c))
 

@@ -15,7 +15,8 @@
 #define WIRE_LABEL_MAX 64       /* bytes of a label, decoded */
 #define WIRE_TAG_MAX   32
 #define WIRE_N_MAX     64       /* slots at once */
-#define WIRE_LIMIT_MAX 1000000
+#define WIRE_LIMIT_MAX 1000000  /* of slot numbers too */
+#define WIRE_TOKEN_MAX INT64_MAX
 #define WIRE_TIME_MAX  (366LL * 24 * 3600 * 1000) /* ms */
 #define WIRE_ESCAPED(n) (3 * (n) + 1) /* room for n bytes escaped, and a NUL */
 
@@ -72,9 +73,8 @@ int wire_parse(const char *line, size_t len, struct wire_request *req, struct wi
 bool wire_is_blank(const char *line, size_t len);
 
 /* Writes the canonical line of a request, LF and a NUL included, into buf.  -> its length without
- * the NUL, or -1 if it does not fit (WIRE_LINE_MAX + 1 is always enough for what wire_parse
- * accepted, but for names that grow by escaping).  wire_parse of the result gives the same struct
- * again. */
+ * the NUL, or -1 if it does not fit (WIRE_LINE_MAX + 1 is enough for whatever wire_parse accepts).
+ * wire_parse of the result gives the same struct again. */
 int wire_format(const struct wire_request *req, char *buf, size_t size);
 
 /* An answer or event, as a client reads it.  Offsets are into the line that was parsed. */
@@ -99,17 +99,27 @@ int wire_parse_grant(const char *rest, size_t len, uint32_t slots[WIRE_N_MAX], u
  * or -1 if there is none or it does not fit. */
 int wire_value(const char *text, size_t len, const char *key, char *buf, size_t size);
 
+/* The next word of text from *pos on: sets *word and moves *pos behind it.  -> its length; 0: no
+ * word is left. */
+size_t wire_word(const char *text, size_t len, size_t *pos, const char **word);
+
 /* Decimal digits only, no sign, at most max.  0, or -1. */
 int wire_parse_number(const char *s, size_t len, uint64_t max, uint64_t *value);
 
 /* TIME of the protocol: ms, or with a unit (ms s m h).  0, or -1.  *has_unit may be NULL. */
 int wire_parse_time(const char *s, size_t len, int64_t *ms, bool *has_unit);
 
+/* A tag without its #.  0, or -1. */
+int wire_parse_tag(const char *s, size_t len, char tag[WIRE_TAG_MAX + 1]);
+
+/* "1,2,3": 1 to WIRE_N_MAX different slots.  -> how many, or -1. */
+int wire_parse_slots(const char *s, size_t len, uint32_t slots[WIRE_N_MAX]);
+
 /* %XX for all that is not printable ASCII, and for % itself.  Writes a NUL; -> length, or -1 if it
  * does not fit.  An empty string becomes "-", and "-" itself "%2D", if dash is set. */
 int wire_escape(const char *s, size_t len, bool dash, char *buf, size_t size);
 
-/* The reverse.  -> length, or -1: a malformed %XX, or it does not fit.  Writes a NUL. */
+/* The reverse.  -> length, or -1: a malformed %XX, or -2: it does not fit.  Writes a NUL. */
 int wire_unescape(const char *s, size_t len, char *buf, size_t size);
 
 /* Decoded names: 1 to max bytes of valid UTF-8 without control characters (and blanks, unless
