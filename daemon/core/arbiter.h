@@ -141,7 +141,7 @@ struct arb_action {
 	nsec waited;            /* TIMEOUT */
 	nsec deadline;          /* CELL_SET */
 	unsigned link;          /* EXCHANGE, HANG_UP */
-	const struct xch_request *xch;
+	const struct xch_request *xch;  /* EXCHANGE; lives until its ARB_REPLY or ARB_LINK_DOWN */
 };
 
 struct arb *arb_new(const struct arb_conf *conf);       /* copies conf; NULL: no memory */

@@ -14,6 +14,7 @@ typedef int64_t usec;
 
 #define USEC_NEVER INT64_MAX
 #define XCH_NO_LIMIT (-1)
+#define XCH_N_MAX 64            /* slots of one want */
 #define XCH_WANTS_MAX 1024      /* wants of one group, class and daemon that are queued at a time */
 #define XCH_HOT ((usec)1000000) /* a now-or-never want makes a group contended for this long */
 

@@ -1,0 +1,384 @@
+/* What the memory backend keeps for one group: slots, records, queue, inboxes. */
+#include "daemon/core/memory_group.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "daemon/core/alloc.h"
+
+/* ------------------------------------------------------------------ orders */
+
+static int
+cmp_u64(uint64_t a, uint64_t b)
+{
+	return (a > b) - (a < b);
+}
+
+int
+mem_daemon_cmp(const struct xch_daemon *a, const struct xch_daemon *b)
+{
+	int c = cmp_u64(a->install, b->install);
+
+	if (c == 0)
+		c = cmp_u64(a->generation, b->generation);
+	return c != 0 ? c : cmp_u64(a->nonce, b->nonce);
+}
+
+static bool
+slot_before(const struct heap_node *a, const struct heap_node *b)
+{
+	return HEAP_OF(a, struct mem_slot, free)->slot < HEAP_OF(b, struct mem_slot, free)->slot;
+}
+
+static bool
+entry_before(const struct heap_node *a, const struct heap_node *b)
+{
+	const struct mem_entry *x = HEAP_OF(a, struct mem_entry, node);
+	const struct mem_entry *y = HEAP_OF(b, struct mem_entry, node);
+	int c;
+
+	if (x->key != y->key)
+		return x->key < y->key;
+	c = mem_daemon_cmp(&x->rec->id, &y->rec->id);
+	return c != 0 ? c < 0 : x->id < y->id;
+}
+
+static bool
+end_before(const struct heap_node *a, const struct heap_node *b)
+{
+	const struct mem_record *x = HEAP_OF(a, struct mem_record, by_end);
+	const struct mem_record *y = HEAP_OF(b, struct mem_record, by_end);
+
+	return x->end != y->end ? x->end < y->end : mem_daemon_cmp(&x->id, &y->id) < 0;
+}
+
+static usec
+aware_of(const struct mem_record *r)
+{
+	return r->keep ? 0 : r->aware;
+}
+
+static bool
+aware_before(const struct heap_node *a, const struct heap_node *b)
+{
+	const struct mem_record *x = HEAP_OF(a, struct mem_record, by_aware);
+	const struct mem_record *y = HEAP_OF(b, struct mem_record, by_aware);
+
+	if (aware_of(x) != aware_of(y))
+		return aware_of(x) < aware_of(y);
+	return mem_daemon_cmp(&x->id, &y->id) < 0;
+}
+
+static bool
+recall_before(const struct heap_node *a, const struct heap_node *b)
+{
+	const struct mem_record *x = HEAP_OF(a, struct mem_record, by_recall);
+	const struct mem_record *y = HEAP_OF(b, struct mem_record, by_recall);
+
+	return x->recall != y->recall ? x->recall < y->recall : mem_daemon_cmp(&x->id, &y->id) < 0;
+}
+
+/* ------------------------------------------------------------------ group */
+
+struct mem_group *
+mem_group_new(const char *name)
+{
+	struct mem_group *g = alloc_resize(NULL, sizeof *g);
+
+	*g = (struct mem_group){.live = XCH_NO_LIMIT};
+	g->name = alloc_resize(NULL, strlen(name) + 1);
+	strcpy(g->name, name);
+	heap_init(&g->free, slot_before);
+	heap_init(&g->ends, end_before);
+	heap_init(&g->unaware, aware_before);
+	heap_init(&g->recalls, recall_before);
+	LIST_INIT(&g->classes);
+	TAILQ_INIT(&g->nows);
+	return g;
+}
+
+void
+mem_group_free(struct mem_group *g)
+{
+	struct mem_record *r, *tmp;
+
+	HASH_ITER (hh, g->records, r, tmp)
+		mem_record_free(g, r);
+	assert(g->in_use == 0 && g->n_queued == 0 && LIST_EMPTY(&g->classes));
+	for (uint32_t i = 0; i < g->n_slots; i++)
+		free(g->slots[i]);
+	free(g->slots);
+	heap_fini(&g->free);
+	heap_fini(&g->ends);
+	heap_fini(&g->unaware);
+	heap_fini(&g->recalls);
+	free(g->name);
+	free(g);
+}
+
+/* ------------------------------------------------------------------ slots */
+
+/* Makes every number up to `slot` known; the new ones are free. */
+static void
+slots_reach(struct mem_group *g, uint32_t slot)
+{
+	while (g->n_slots < slot) {
+		struct mem_slot *s = alloc_resize(NULL, sizeof *s);
+
+		ALLOC_ROOM(g->slots, g->n_slots, g->cap_slots, 1);
+		*s = (struct mem_slot){.slot = g->n_slots + 1};
+		g->slots[g->n_slots++] = s;
+		heap_add(&g->free, &s->free);
+	}
+}
+
+struct mem_slot *
+mem_slot_find(const struct mem_group *g, uint32_t slot)
+{
+	assert(slot > 0);
+	if (slot > g->n_slots || g->slots[slot - 1]->rec == NULL)
+		return NULL;
+	return g->slots[slot - 1];
+}
+
+static void
+slot_disown(struct mem_group *g, struct mem_slot *s)
+{
+	struct mem_record *rec = s->rec;
+
+	LIST_REMOVE(s, owned);
+	s->rec = NULL;
+	g->in_use--;
+	if (--rec->n_slots == 0)
+		mem_record_place(g, rec);
+}
+
+void
+mem_slot_take(struct mem_group *g, uint32_t slot, struct mem_record *rec, uint64_t number)
+{
+	struct mem_slot *s;
+
+	slots_reach(g, slot);
+	s = g->slots[slot - 1];
+	if (s->rec != NULL)
+		slot_disown(g, s);
+	else
+		heap_remove(&g->free, &s->free);
+	s->rec = rec;
+	s->number = number;
+	s->synced = 0;
+	LIST_INSERT_HEAD(&rec->slots, s, owned);
+	g->in_use++;
+	if (rec->n_slots++ == 0)
+		mem_record_place(g, rec);
+}
+
+uint32_t
+mem_slot_lowest(struct mem_group *g)
+{
+	if (g->free.n == 0)
+		return g->n_slots + 1;
+	return HEAP_OF(heap_first(&g->free), struct mem_slot, free)->slot;
+}
+
+void
+mem_slot_free(struct mem_group *g, struct mem_slot *s)
+{
+	slot_disown(g, s);
+	heap_add(&g->free, &s->free);
+}
+
+/* ------------------------------------------------------------------ records */
+
+struct mem_record *
+mem_record_find(struct mem_group *g, const struct xch_daemon *id)
+{
+	struct mem_record *r;
+
+	HASH_FIND(hh, g->records, id, sizeof *id, r);
+	return r;
+}
+
+struct mem_record *
+mem_record_new(struct mem_group *g, const struct xch_daemon *id)
+{
+	struct mem_record *r = alloc_resize(NULL, sizeof *r);
+	struct mem_install *in;
+
+	*r = (struct mem_record){.id = *id};
+	LIST_INIT(&r->slots);
+	TAILQ_INIT(&r->nows);
+	TAILQ_INIT(&r->inbox);
+	HASH_FIND(hh, g->installs, &id->install, sizeof id->install, in);
+	if (in == NULL) {
+		in = alloc_resize(NULL, sizeof *in);
+		*in = (struct mem_install){.install = id->install,
+		    .generation = id->generation, .nonce = id->nonce};
+		LIST_INIT(&in->records);
+		HASH_ADD(hh, g->installs, install, sizeof in->install, in);
+	}
+	r->install = in;
+	LIST_INSERT_HEAD(&in->records, r, same);
+	HASH_ADD(hh, g->records, id, sizeof r->id, r);
+	heap_add(&g->ends, &r->by_end);
+	return r;
+}
+
+void
+mem_record_leave_queue(struct mem_group *g, struct mem_record *rec)
+{
+	struct mem_entry *e, *tmp;
+
+	HASH_ITER (hh, rec->entries, e, tmp)
+		mem_entry_free(g, e);
+}
+
+void
+mem_record_free(struct mem_group *g, struct mem_record *rec)
+{
+	struct mem_install *in = rec->install;
+
+	while (!LIST_EMPTY(&rec->slots))
+		mem_slot_free(g, LIST_FIRST(&rec->slots));
+	mem_record_leave_queue(g, rec);
+	mem_inbox_clear(rec);
+	assert(!heap_has(&rec->by_aware) && !heap_has(&rec->by_recall));
+	heap_remove(&g->ends, &rec->by_end);
+	LIST_REMOVE(rec, same);
+	if (LIST_EMPTY(&in->records)) {
+		HASH_DEL(g->installs, in);
+		free(in);
+	}
+	HASH_DEL(g->records, rec);
+	free(rec);
+}
+
+static void
+heap_place(struct heap *heap, struct heap_node *node, bool belongs)
+{
+	if (belongs && heap_has(node))
+		heap_moved(heap, node);
+	else if (belongs)
+		heap_add(heap, node);
+	else if (heap_has(node))
+		heap_remove(heap, node);
+}
+
+void
+mem_record_place(struct mem_group *g, struct mem_record *rec)
+{
+	bool holder = rec->n_slots > 0 && !rec->dead;
+
+	heap_moved(&g->ends, &rec->by_end);
+	heap_place(&g->unaware, &rec->by_aware, holder);
+	heap_place(&g->recalls, &rec->by_recall, holder && (rec->keep || rec->aware < USEC_NEVER));
+}
+
+/* ------------------------------------------------------------------ queue */
+
+static struct mem_class *
+class_get(struct mem_group *g, int64_t own, int64_t configured)
+{
+	struct mem_class *c;
+
+	LIST_FOREACH (c, &g->classes, link)
+		if (c->own == own && c->configured == configured)
+			return c;
+	c = alloc_resize(NULL, sizeof *c);
+	c->own = own;
+	c->configured = configured;
+	heap_init(&c->entries, entry_before);
+	LIST_INSERT_HEAD(&g->classes, c, link);
+	return c;
+}
+
+static void
+entry_unclass(struct mem_entry *e)
+{
+	struct mem_class *c = e->cls;
+
+	heap_remove(&c->entries, &e->node);
+	if (c->entries.n == 0) {
+		LIST_REMOVE(c, link);
+		heap_fini(&c->entries);
+		free(c);
+	}
+}
+
+static void
+entry_now(struct mem_group *g, struct mem_entry *e, bool now)
+{
+	if (e->now && !now) {
+		TAILQ_REMOVE(&g->nows, e, nows);
+		TAILQ_REMOVE(&e->rec->nows, e, rec_nows);
+	} else if (!e->now && now) {
+		TAILQ_INSERT_TAIL(&g->nows, e, nows);
+		TAILQ_INSERT_TAIL(&e->rec->nows, e, rec_nows);
+	}
+	e->now = now;
+}
+
+void
+mem_entry_put(struct mem_group *g, struct mem_record *rec, const struct xch_want *want,
+    int64_t configured, bool rekey, uint64_t synced)
+{
+	struct mem_entry *e;
+
+	HASH_FIND(hh, rec->entries, &want->id, sizeof want->id, e);
+	if (e == NULL) {
+		e = alloc_resize(NULL, sizeof *e);
+		*e = (struct mem_entry){.rec = rec, .id = want->id};
+		HASH_ADD(hh, rec->entries, id, sizeof e->id, e);
+		rec->n_entries++;
+		g->n_queued++;
+		rekey = true;
+	} else {
+		entry_unclass(e);
+	}
+	if (rekey)
+		e->key = g->gt - want->age;
+	e->n = want->n;
+	e->synced = synced;
+	entry_now(g, e, want->now);
+	e->cls = class_get(g, want->limit, configured);
+	heap_add(&e->cls->entries, &e->node);
+}
+
+void
+mem_entry_free(struct mem_group *g, struct mem_entry *e)
+{
+	entry_unclass(e);
+	entry_now(g, e, false);
+	e->rec->n_entries--;
+	g->n_queued--;
+	HASH_DEL(e->rec->entries, e);
+	free(e);
+}
+
+/* ------------------------------------------------------------------ inbox */
+
+struct mem_notice *
+mem_notice_new(struct mem_record *rec, enum xch_push_type type, uint32_t n_slots)
+{
+	struct mem_notice *x = alloc_resize(NULL, sizeof *x + n_slots * sizeof(uint32_t));
+
+	*x = (struct mem_notice){.type = type};
+	x->grant.n = n_slots;
+	x->grant.slots = (uint32_t *)(x + 1);
+	TAILQ_INSERT_TAIL(&rec->inbox, x, link);
+	return x;
+}
+
+void
+mem_notice_free(struct mem_record *rec, struct mem_notice *notice)
+{
+	TAILQ_REMOVE(&rec->inbox, notice, link);
+	free(notice);
+}
+
+void
+mem_inbox_clear(struct mem_record *rec)
+{
+	while (!TAILQ_EMPTY(&rec->inbox))
+		mem_notice_free(rec, TAILQ_FIRST(&rec->inbox));
+}
