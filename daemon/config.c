@@ -1,0 +1,349 @@
+/* The configuration file: read whole, reported on whole.
+ *
+ * inih splits "key = value".  Everything that it would swallow is settled line by line in front of
+ * it, in next_line(): it cuts long lines and section names without a word, takes an indented line for
+ * a second value of the key above, tells no line numbers, and cannot see a section without keys. */
+#include "daemon/config.h"
+
+#include <errno.h>
+#include <ini.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/closest.h"
+#include "daemon/config_groups.h"
+#include "daemon/config_keys.h"
+#include "daemon/log.h"
+#include "proto/wire.h"
+
+#define BLANKS " \t"
+#define MESSAGE_MAX 1024
+#define WHY_MAX 256             /* also a suggested name, escaped or not */
+#define KEYS_MAX 64
+
+struct parser {
+	struct config *conf;
+	const char *path;
+	config_complain *complain;
+	void *arg;
+	FILE *file;
+	char *line;             /* as getline keeps it */
+	size_t line_size;
+	unsigned line_number;
+	unsigned n_wrong;
+
+	/* The section that we are in.  N_SECTIONS: none, or one that was refused: then its keys are
+	 * passed over. */
+	enum config_section section;
+	bool any_section;
+	struct config_group *group;
+	bool seen_section[CONFIG_N_SECTIONS];
+	unsigned seen[KEYS_MAX];        /* line of each key, of groups in this section; 0: none */
+};
+
+__attribute__((format(printf, 3, 4))) static void
+wrong(struct parser *p, unsigned line, const char *fmt, ...)
+{
+	char message[MESSAGE_MAX], clean[MESSAGE_MAX];
+	size_t len;
+	va_list ap;
+
+	if (line == 0)
+		snprintf(message, sizeof(message), "%s: ", p->path);
+	else
+		snprintf(message, sizeof(message), "%s:%u: ", p->path, line);
+	len = strlen(message);
+	va_start(ap, fmt);
+	vsnprintf(message + len, sizeof(message) - len, fmt, ap);
+	va_end(ap);
+	log_clean(message, clean, sizeof(clean));
+	p->complain(p->arg, clean);
+	p->n_wrong++;
+}
+
+/* "; did you mean X?" or "". */
+static const char *
+suggestion(const struct closest *closest, char *buf, size_t size)
+{
+	buf[0] = '\0';
+	if (closest->best != NULL)
+		snprintf(buf, size, "; did you mean %s?", closest->best);
+	return buf;
+}
+
+static unsigned *
+seen(struct parser *p, const struct config_key *key)
+{
+	_Static_assert(KEYS_MAX >= 0
+#define KEY(section, name, type, fallback, min, max, sentence) + 1
+#include "daemon/config.def"
+#undef KEY
+	    , "room for every key");
+	return &p->seen[key - config_keys];
+}
+
+/* ------------------------------------------------------------------ sections */
+
+static void
+enter_group(struct parser *p, const char *name)
+{
+	const char *why;
+
+	p->group = config_groups_add(p->conf->groups, name, &p->conf->other, &why);
+	if (p->group == NULL) {
+		wrong(p, p->line_number, "[group %s]: %s", name, why);
+		return;
+	}
+	p->section = CONFIG_group;
+	for (const struct config_key *key = config_keys; key->name != NULL; key++)
+		if (key->section == CONFIG_group)
+			*seen(p, key) = 0;
+}
+
+/* inside: what stands between [ and ]. */
+static void
+enter_section(struct parser *p, char *inside)
+{
+	enum config_section section;
+	struct closest closest;
+	char hint[WHY_MAX];
+	char *word = inside + strspn(inside, BLANKS);
+	char *name = word + strcspn(word, BLANKS);
+
+	if (*name != '\0')
+		*name++ = '\0';
+	name += strspn(name, BLANKS);
+	closest = (struct closest){.word = word};
+	section = config_section_find(word, &closest);
+	p->section = CONFIG_N_SECTIONS;
+	if (section == CONFIG_N_SECTIONS) {
+		wrong(p, p->line_number, "no section is called [%s]%s", word,
+		    suggestion(&closest, hint, sizeof(hint)));
+	} else if (section == CONFIG_group) {
+		enter_group(p, name);
+	} else if (name[0] != '\0') {
+		wrong(p, p->line_number, "[%s] takes no name", word);
+	} else if (p->seen_section[section]) {
+		wrong(p, p->line_number, "[%s] is in the file already", word);
+	} else {
+		p->seen_section[section] = true;
+		p->section = section;
+	}
+}
+
+/* ------------------------------------------------------------------ lines */
+
+/* Cuts the comment (";" behind a blank, as inih has it), blanks and the line end off.  -> length */
+static size_t
+cut_end(char *s)
+{
+	size_t len;
+
+	for (char *c = strchr(s, ';'); c != NULL; c = strchr(c + 1, ';')) {
+		if (c > s && strchr(BLANKS, c[-1]) != NULL) {
+			*c = '\0';
+			break;
+		}
+	}
+	for (len = strlen(s); len > 0 && strchr(BLANKS "\r\n", s[len - 1]) != NULL; len--)
+		s[len - 1] = '\0';
+	return len;
+}
+
+static bool
+is_comment(const char *s)
+{
+	s += strspn(s, BLANKS);
+	return *s == '\0' || *s == ';' || *s == '#';
+}
+
+/* Looks at one line of len bytes.  -> true if it is for inih: a "key = value". */
+static bool
+judge_line(struct parser *p, char *s, size_t len, size_t max)
+{
+	if (strlen(s) != len) {
+		wrong(p, p->line_number, "there is a NUL byte in the line");
+		return false;
+	}
+	len = cut_end(s);
+	if (is_comment(s))
+		return false;
+	if (strchr(BLANKS, s[0]) != NULL) {
+		wrong(p, p->line_number, "the line begins with a blank");
+	} else if (s[0] == '[') {
+		p->any_section = true;
+		p->section = CONFIG_N_SECTIONS;
+		if (s[len - 1] == ']') {
+			s[len - 1] = '\0';
+			enter_section(p, s + 1);
+		} else {
+			wrong(p, p->line_number, "the section has no ] at its end");
+		}
+	} else if (len > max) {
+		wrong(p, p->line_number, "the line is longer than %zu bytes", max);
+	} else if (strpbrk(s, "=:") == NULL) {
+		wrong(p, p->line_number, "neither [section] nor key = value");
+	} else {
+		return true;
+	}
+	return false;
+}
+
+/* inih's fgets: hands over the next line that is for it, of at most size bytes with its NUL. */
+static char *
+next_line(char *buf, int size, void *stream)
+{
+	struct parser *p = stream;
+	char *s;
+	ssize_t len;
+
+	while ((len = getline(&p->line, &p->line_size, p->file)) >= 0) {
+		p->line_number++;
+		s = p->line;
+		if (p->line_number == 1 && strncmp(s, "\xEF\xBB\xBF", 3) == 0) {
+			s += 3;         /* a byte order mark */
+			len -= 3;
+		}
+		/* LF and NUL, and one more: inih takes a line that fills its buffer for a cut one. */
+		if (judge_line(p, s, (size_t)len, (size_t)size - 3)) {
+			snprintf(buf, (size_t)size, "%s\n", s);
+			return buf;
+		}
+	}
+	return NULL;
+}
+
+/* inih's handler.  What it says of sections does not count: next_line() knows better. */
+static int
+take_value(void *user, const char *inih_section, const char *name, const char *value)
+{
+	struct parser *p = user;
+	struct closest closest = {.word = name};
+	const struct config_key *key;
+	char text[WHY_MAX];
+	void *base = p->section == CONFIG_group ? (void *)p->group : (void *)p->conf;
+
+	(void)inih_section;
+	if (!p->any_section)
+		wrong(p, p->line_number, "%s is given before any [section]", name);
+	if (p->section == CONFIG_N_SECTIONS)
+		return 1;
+	key = config_key_find(p->section, name, &closest);
+	if (key == NULL) {
+		wrong(p, p->line_number, "[%s] has no key %s%s", config_section_name(p->section), name,
+		    suggestion(&closest, text, sizeof(text)));
+	} else if (*seen(p, key) != 0) {
+		wrong(p, p->line_number, "%s is given in line %u already", name, *seen(p, key));
+	} else {
+		*seen(p, key) = p->line_number;
+		if (config_key_set(key, value, base, text, sizeof(text)) < 0)
+			wrong(p, p->line_number, "%s = %s is not %s", name, value, text);
+	}
+	return 1;
+}
+
+/* ------------------------------------------------------------------ the whole */
+
+/* What no single key shows: the margin is what clocks may run apart within a lease. */
+static void
+check(struct parser *p)
+{
+	const struct config *c = p->conf;
+	unsigned line = *seen(p, config_key_find(CONFIG_lease, "margin_ms", NULL));
+
+	if (line == 0)
+		line = *seen(p, config_key_find(CONFIG_lease, "lease_ms", NULL));
+	if (c->margin_ms * 50 < c->lease_ms)
+		wrong(p, line, "margin_ms = %" PRId64 ": less than 2 %% of lease_ms, which is %" PRId64,
+		    c->margin_ms, c->lease_ms);
+	if (c->margin_ms * 2 > c->lease_ms)
+		wrong(p, line, "margin_ms = %" PRId64 ": more than half of lease_ms, which is %" PRId64,
+		    c->margin_ms, c->lease_ms);
+}
+
+static struct config *
+config_new(void)
+{
+	struct config *conf = calloc(1, sizeof(*conf));
+	char why[WHY_MAX];
+	void *base;
+
+	if (conf == NULL)
+		return NULL;
+	conf->groups = config_groups_new();
+	if (conf->groups == NULL)
+		goto fail;
+	for (const struct config_key *key = config_keys; key->name != NULL; key++) {
+		base = key->section == CONFIG_group ? (void *)&conf->other : (void *)conf;
+		if (config_key_set(key, key->fallback, base, why, sizeof(why)) < 0)
+			goto fail;
+	}
+	return conf;
+fail:
+	config_free(conf);
+	return NULL;
+}
+
+static void
+read_file(struct parser *p)
+{
+	if (ini_parse_stream(next_line, p, take_value, p) != 0)
+		wrong(p, 0, "not understood");
+	if (ferror(p->file))
+		wrong(p, 0, "%s", strerror(errno));
+	if (p->n_wrong == 0)
+		check(p);
+}
+
+struct config *
+config_load(const char *path, config_complain *complain, void *arg)
+{
+	struct parser p = {
+	    .path = path != NULL ? path : CONFIG_PATH,
+	    .complain = complain,
+	    .arg = arg,
+	    .section = CONFIG_N_SECTIONS,
+	};
+
+	p.conf = config_new();
+	if (p.conf == NULL) {
+		wrong(&p, 0, "no memory");
+		return NULL;
+	}
+	p.file = fopen(p.path, "re");
+	if (p.file != NULL) {
+		read_file(&p);
+		fclose(p.file);
+		free(p.line);
+	} else if (path != NULL || errno != ENOENT) {
+		wrong(&p, 0, "%s", strerror(errno));
+	}
+	if (p.n_wrong > 0) {
+		config_free(p.conf);
+		return NULL;
+	}
+	return p.conf;
+}
+
+void
+config_free(struct config *conf)
+{
+	if (conf == NULL)
+		return;
+	config_groups_free(conf->groups);
+	free(conf->socket);
+	free(conf->socket_group);
+	free(conf);
+}
+
+int
+config_set_socket(struct config *conf, const char *path)
+{
+	char why[WHY_MAX];
+
+	return config_key_set(config_key_find(CONFIG_daemon, "socket", NULL), path, conf, why,
+	    sizeof(why));
+}

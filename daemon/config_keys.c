@@ -1,0 +1,174 @@
+/* The keys of slotd.conf, and the values that each takes. */
+#include "daemon/config_keys.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/config.h"
+#include "daemon/log.h"
+#include "proto/wire.h"
+
+#define STRUCT_daemon struct config
+#define STRUCT_lease struct config
+#define STRUCT_group struct config_group
+
+const struct config_key config_keys[] = {
+#define KEY(section, name, type, fallback, min, max, sentence)                                     \
+	{CONFIG_##section, #name, CONFIG_##type, fallback, min, max, offsetof(STRUCT_##section, name)},
+#include "daemon/config.def"
+#undef KEY
+    {.name = NULL},
+};
+
+static const char *const sections[CONFIG_N_SECTIONS] = {
+    [CONFIG_daemon] = "daemon",
+    [CONFIG_lease] = "lease",
+    [CONFIG_group] = "group",
+};
+static const char *const log_levels[] = {
+    [LOG_LEVEL_ERROR] = "error",
+    [LOG_LEVEL_WARN] = "warn",
+    [LOG_LEVEL_INFO] = "info",
+    [LOG_LEVEL_DEBUG] = "debug",
+    NULL,
+};
+static const char *const unknown_groups[] = {"allow", "refuse", NULL};
+
+enum config_section
+config_section_find(const char *name, struct closest *closest)
+{
+	for (enum config_section s = 0; s < CONFIG_N_SECTIONS; s++) {
+		if (strcmp(name, sections[s]) == 0)
+			return s;
+		closest_try(closest, sections[s]);
+	}
+	return CONFIG_N_SECTIONS;
+}
+
+const char *
+config_section_name(enum config_section section)
+{
+	return sections[section];
+}
+
+const struct config_key *
+config_key_find(enum config_section section, const char *name, struct closest *closest)
+{
+	for (const struct config_key *key = config_keys; key->name != NULL; key++) {
+		if (key->section != section)
+			continue;
+		if (strcmp(key->name, name) == 0)
+			return key;
+		if (closest != NULL)
+			closest_try(closest, key->name);
+	}
+	return NULL;
+}
+
+static int
+set_number(const struct config_key *key, const char *text, int64_t *value)
+{
+	uint64_t number;
+
+	if (wire_parse_number(text, strlen(text), (uint64_t)key->max, &number) < 0 ||
+	    (int64_t)number < key->min)
+		return -1;
+	*value = (int64_t)number;
+	return 0;
+}
+
+static int
+set_octal(const struct config_key *key, const char *text, int64_t *value)
+{
+	size_t len = strlen(text);
+
+	if (len == 0 || len > 4 || strspn(text, "01234567") != len)
+		return -1;
+	*value = strtol(text, NULL, 8);
+	return *value <= key->max ? 0 : -1;
+}
+
+static int
+set_word(const char *const words[], const char *text, int64_t *value)
+{
+	for (int i = 0; words[i] != NULL; i++) {
+		if (strcmp(words[i], text) == 0) {
+			*value = i;
+			return 0;
+		}
+	}
+	return -1;
+}
+
+static int
+set_text(const struct config_key *key, const char *text, char **value)
+{
+	size_t len = strlen(text);
+	char *copy;
+
+	if (len < (size_t)key->min || len > (size_t)key->max)
+		return -1;
+	copy = strdup(text);
+	if (copy == NULL)
+		return -1;
+	free(*value);
+	*value = copy;
+	return 0;
+}
+
+static int
+set(const struct config_key *key, const char *text, void *field)
+{
+	int64_t *number = field;
+
+	switch (key->type) {
+	case CONFIG_OCTAL:
+		return set_octal(key, text, number);
+	case CONFIG_LOG_LEVEL:
+		return set_word(log_levels, text, number);
+	case CONFIG_UNKNOWN:
+		return set_word(unknown_groups, text, number);
+	case CONFIG_TEXT:
+		return set_text(key, text, field);
+	case CONFIG_WAIT:
+		if (strcmp(text, "forever") == 0) {
+			*number = WIRE_FOREVER;
+			return 0;
+		}
+		return set_number(key, text, number);
+	case CONFIG_NUMBER:
+		if (text[0] == '\0' && key->fallback[0] == '\0') {
+			*number = 0;
+			return 0;
+		}
+		return set_number(key, text, number);
+	}
+	return -1;
+}
+
+static void
+describe(const struct config_key *key, char *expected, size_t size)
+{
+	static const char *const kinds[] = {
+	    [CONFIG_NUMBER] = "a number from %" PRId64 " to %" PRId64,
+	    [CONFIG_OCTAL] = "octal, from 0 to 0777",
+	    [CONFIG_WAIT] = "a number from %" PRId64 " to %" PRId64 ", or forever",
+	    [CONFIG_LOG_LEVEL] = "error, warn, info or debug",
+	    [CONFIG_UNKNOWN] = "allow or refuse",
+	    [CONFIG_TEXT] = "a text of %" PRId64 " to %" PRId64 " bytes",
+	};
+
+	snprintf(expected, size, kinds[key->type], key->min, key->max);
+}
+
+int
+config_key_set(const struct config_key *key, const char *text, void *base, char *expected,
+    size_t size)
+{
+	if (set(key, text, (char *)base + key->offset) == 0)
+		return 0;
+	describe(key, expected, size);
+	return -1;
+}

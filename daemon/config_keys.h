@@ -1,0 +1,45 @@
+/* The keys of slotd.conf as config.def lists them, and the values that each takes. */
+#ifndef CONFIG_KEYS_H
+#define CONFIG_KEYS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "daemon/closest.h"
+
+enum config_section { CONFIG_daemon, CONFIG_lease, CONFIG_group, CONFIG_N_SECTIONS };
+enum config_type {
+	CONFIG_NUMBER,          /* decimal */
+	CONFIG_OCTAL,
+	CONFIG_WAIT,            /* a number, or "forever" */
+	CONFIG_LOG_LEVEL,
+	CONFIG_UNKNOWN,         /* what becomes of unknown groups */
+	CONFIG_TEXT,
+};
+
+struct config_key {
+	enum config_section section;
+	const char *name;
+	enum config_type type;
+	const char *fallback;   /* "": not set, and the value may be empty */
+	int64_t min, max;
+	size_t offset;          /* into struct config, or into struct config_group */
+};
+
+/* Ends with a key that has no name. */
+extern const struct config_key config_keys[];
+
+/* CONFIG_N_SECTIONS if there is none of this name.  What is like it goes into *closest. */
+enum config_section config_section_find(const char *name, struct closest *closest);
+const char *config_section_name(enum config_section section);
+
+/* NULL if there is none; closest may be NULL. */
+const struct config_key *config_key_find(enum config_section section, const char *name,
+    struct closest *closest);
+
+/* Sets the key's field in base, a struct config or config_group.  0, or -1 with what the value should
+ * have been in expected ("a number from 1 to 7"). */
+int config_key_set(const struct config_key *key, const char *text, void *base, char *expected,
+    size_t size);
+
+#endif
