@@ -66,13 +66,11 @@ SERVE_SRC   := $(sort $(wildcard daemon/serve/*.c))
 DAEMON_SRC  := $(sort $(wildcard daemon/*.c)) $(SERVE_SRC) $(CORE_SRC)
 LIB_SRC     := $(sort $(filter-out client/slotctl%,$(wildcard client/*.c))) $(PROTO_SRC)
 CTL_SRC     := $(sort $(wildcard client/slotctl*.c))
-UNIT_SRC    := $(sort $(wildcard tests/unit/*.c))
 
 CORE_OBJ    := $(CORE_SRC:%.c=$(O)/%.o)
 DAEMON_OBJ  := $(DAEMON_SRC:%.c=$(O)/%.o)
 LIB_OBJ     := $(LIB_SRC:%.c=$(O)/%.pic.o)
 CTL_OBJ     := $(CTL_SRC:%.c=$(O)/%.o)
-UNIT_OBJ    := $(UNIT_SRC:%.c=$(O)/%.o)
 
 PROGRAMS    := $(B)/slotd $(B)/slotctl $(B)/libslot.a $(B)/libslot.so.$(SOVERSION)
 
@@ -106,5 +104,7 @@ $(B)/libslot.so.$(SOVERSION): $(LIB_OBJ) client/libslot.map
 	$(if $(Q),@echo "  LINK    $@")
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -shared -Wl,-soname,libslot.so.$(SOVERSION) \
 		-Wl,--version-script,client/libslot.map -o $@ $(LIB_OBJ)
+
+include tests/check.mk
 
 -include $(shell find build -name '*.d' 2>/dev/null)

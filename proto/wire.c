@@ -281,7 +281,7 @@ parse_key(const char *word, size_t len, unsigned *seen, struct wire_request *req
 	for (key = 0; key < NKEYS; key++)
 		if (strlen(keys[key].word) == key_len && memcmp(keys[key].word, word, key_len) == 0)
 			break;
-	if (key == NKEYS || !(verbs[req->verb].keys & 1u << key))
+	if (key == NKEYS || req->all || !(verbs[req->verb].keys & 1u << key))
 		return fail_key(fault, WIRE_ERR_BADKEY, "this request has no such key", word, key_len);
 	if (*seen & 1u << key)
 		return fail_key(fault, WIRE_ERR_BADKEY, "the key is given twice", word, key_len);

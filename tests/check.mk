@@ -1,0 +1,71 @@
+# The tests.  Each is a program, or a Python file, that tests/run.py runs and adds up; what it takes
+# as one is said there.  A new tests/*/test_*.py or tests/fuzz/fuzz_*.c is found by its name.
+#
+#   make check              everything
+#   make check-unit         the C programs only
+#   make check-valgrind     everything under valgrind (slow); its arguments are in VALGRIND
+#   make fuzz               each fuzzer for FUZZ_SECONDS (clang)
+
+FUZZ_SECONDS ?= 30
+VALGRIND ?= valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite,possible
+
+CHECK_CFLAGS = $(shell pkg-config --cflags check)
+CHECK_LIBS   = $(shell pkg-config --libs check)
+
+TEST_OBJ    = $(patsubst %.c,$(O)/%.o,$(wildcard $(1)))
+UNIT_CORE   := $(call TEST_OBJ,tests/unit/*.c tests/unit/core/*.c)
+UNIT_DAEMON := $(call TEST_OBJ,tests/unit/*.c tests/unit/daemon/*.c)
+FUZZERS     := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+REPLAYS     := $(FUZZERS:%=$(B)/%)
+
+UNIT_TESTS  := $(B)/unit_core $(if $(wildcard tests/unit/daemon/test_*.c),$(B)/unit_daemon) $(REPLAYS)
+LIVE_TESTS  := $(sort $(wildcard tests/*/test_*.py))
+TEST_ENV    = SLOTD=$(B)/slotd SLOTCTL=$(B)/slotctl LIBSLOT=$(B)/libslot.a
+
+.PHONY: check-valgrind fuzz $(FUZZERS:%=fuzz-%)
+
+check: $(PROGRAMS) $(UNIT_TESTS) | build/deps-check
+	$(Q)$(TEST_ENV) tests/run.py $(UNIT_TESTS) $(LIVE_TESTS)
+
+check-unit: $(UNIT_TESTS)
+	$(Q)$(TEST_ENV) tests/run.py $(UNIT_TESTS)
+
+check-valgrind: $(PROGRAMS) $(UNIT_TESTS) | build/deps-check
+	$(Q)$(TEST_ENV) SLOTD_WRAP="$(VALGRIND)" SLOTD_TEST_SLOW=10 CK_TIMEOUT_MULTIPLIER=20 \
+		tests/run.py $(UNIT_TESTS) $(LIVE_TESTS)
+
+build/deps-check: tests/deps.sh
+	@mkdir -p $(@D)
+	$(Q)sh tests/deps.sh check && touch $@
+
+$(sort $(UNIT_CORE) $(UNIT_DAEMON)): ALL_CPPFLAGS += $(CHECK_CFLAGS)
+$(sort $(UNIT_CORE) $(UNIT_DAEMON)): | build/deps-check
+
+# the core's objects and nothing else: the linker guards the architecture
+$(B)/unit_core: $(UNIT_CORE) $(CORE_OBJ)
+	$(if $(Q),@echo "  LINK    $@")
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(CHECK_LIBS)
+
+$(B)/unit_daemon: $(UNIT_DAEMON) $(filter-out $(O)/daemon/main.o,$(DAEMON_OBJ))
+	$(if $(Q),@echo "  LINK    $@")
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(CHECK_LIBS) $(DEP_LIBS)
+
+# A fuzzer is built twice: with a main that replays tests/fuzz/corpus/NAME, for `make check`, and
+# with libFuzzer.
+$(REPLAYS): $(B)/%: $(O)/tests/fuzz/%.o $(O)/tests/fuzz/replay.o $(CORE_OBJ)
+	$(if $(Q),@echo "  LINK    $@")
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^
+
+fuzz: $(FUZZERS:%=fuzz-%)
+
+$(FUZZERS:%=fuzz-%): fuzz-%: build/fuzz/%
+	$(Q)mkdir -p build/fuzz/corpus/$*
+	$(Q)$< -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 \
+		$(patsubst %,-dict=%,$(wildcard tests/fuzz/$*.dict)) build/fuzz/corpus/$* \
+		tests/fuzz/corpus/$(*:fuzz_%=%)
+
+build/fuzz/%: tests/fuzz/%.c $(CORE_SRC) $(wildcard proto/*.h proto/*.def daemon/core/*.h) | build/deps-check
+	@mkdir -p $(@D)
+	$(if $(Q),@echo "  FUZZ    $@")
+	$(Q)clang $(ALL_CPPFLAGS) -std=c11 -O1 -g -fsanitize=fuzzer,address,undefined \
+		-fno-sanitize-recover=all -o $@ $(filter %.c,$^)

@@ -1,0 +1,17 @@
+/* The suites of the pure core: one line each, NAME for `Suite *NAME_suite(void)` in test_NAME.c. */
+#ifndef UNIT_CORE_SUITES_H
+#define UNIT_CORE_SUITES_H
+
+#include <check.h>
+
+#define SUITES(SUITE) \
+	SUITE(answer) \
+	SUITE(page) \
+	SUITE(text) \
+	SUITE(wire)
+
+#define DECLARE(name) Suite *name##_suite(void);
+SUITES(DECLARE)
+#undef DECLARE
+
+#endif

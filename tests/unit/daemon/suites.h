@@ -1,0 +1,14 @@
+/* The suites of the daemon around its core: one line each, NAME for `Suite *NAME_suite(void)` in
+ * test_NAME.c. */
+#ifndef UNIT_DAEMON_SUITES_H
+#define UNIT_DAEMON_SUITES_H
+
+#include <check.h>
+
+#define SUITES(SUITE)
+
+#define DECLARE(name) Suite *name##_suite(void);
+SUITES(DECLARE)
+#undef DECLARE
+
+#endif
