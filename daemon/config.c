@@ -22,7 +22,7 @@
 #define BLANKS " \t"
 #define MESSAGE_MAX 1024
 #define WHY_MAX 256             /* also a suggested name, escaped or not */
-#define KEYS_MAX 64
+#define KEYS_MAX 64             /* bits of config.given */
 
 struct parser {
 	struct config *conf;
@@ -77,12 +77,18 @@ suggestion(const struct closest *closest, char *buf, size_t size)
 static unsigned *
 seen(struct parser *p, const struct config_key *key)
 {
-	_Static_assert(KEYS_MAX >= 0
+	_Static_assert(KEYS_MAX > 0
 #define KEY(section, name, type, fallback, min, max, sentence) + 1
 #include "daemon/config.def"
 #undef KEY
 	    , "room for every key");
 	return &p->seen[key - config_keys];
+}
+
+static uint64_t
+bit(const struct config_key *key)
+{
+	return (uint64_t)1 << (key - config_keys);
 }
 
 /* ------------------------------------------------------------------ sections */
@@ -239,6 +245,7 @@ take_value(void *user, const char *inih_section, const char *name, const char *v
 		wrong(p, p->line_number, "%s is given in line %u already", name, *seen(p, key));
 	} else {
 		*seen(p, key) = p->line_number;
+		p->conf->given |= bit(key);
 		if (config_key_set(key, value, base, text, sizeof(text)) < 0)
 			wrong(p, p->line_number, "%s = %s is not %s", name, value, text);
 	}
@@ -342,8 +349,15 @@ config_free(struct config *conf)
 int
 config_set_socket(struct config *conf, const char *path)
 {
-	char why[WHY_MAX];
+	const struct config_key *key = config_key_find(CONFIG_daemon, "socket", NULL);
+	char expected[WHY_MAX];
 
-	return config_key_set(config_key_find(CONFIG_daemon, "socket", NULL), path, conf, why,
-	    sizeof(why));
+	conf->given |= bit(key);
+	return config_key_set(key, path, conf, expected, sizeof(expected));
+}
+
+bool
+config_is_given(const struct config *conf, const char *key)
+{
+	return (conf->given & bit(config_key_find(CONFIG_daemon, key, NULL))) != 0;
 }

@@ -39,6 +39,7 @@ struct config {
 
 	struct config_group other;      /* defaults: for a group that no section names */
 	struct config_groups *groups;
+	uint64_t given;                 /* for config_is_given() */
 };
 
 /* Told of each thing that is wrong: "file:line: what", printable, without a line end. */
@@ -51,6 +52,9 @@ void config_free(struct config *conf);
 /* Puts another socket in the place of the configured one.  0, or -1: too long for a socket, or
  * empty. */
 int config_set_socket(struct config *conf, const char *path);
+
+/* True if the key of [daemon] is in the file, or was put there by config_set_socket. */
+bool config_is_given(const struct config *conf, const char *key);
 
 /* The section that applies to a group, or NULL: the one of exactly this name; else, of the globs
  * that match, the one with the most literal characters, and of those the first in the file. */
