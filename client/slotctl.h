@@ -1,0 +1,71 @@
+/* What the files of slotctl share: options, exit codes, and how it speaks. */
+#ifndef SLOTCTL_H
+#define SLOTCTL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum ctl_exit {
+	CTL_USAGE = 64,         /* these five are those of sysexits.h */
+	CTL_UNAVAILABLE = 69,
+	CTL_SYSTEM = 71,
+	CTL_NO_SLOT = 75,       /* or what -E says */
+	CTL_DENIED = 77,
+	CTL_NO_LIMIT = 78,
+	CTL_LOST = 125,
+	CTL_CANNOT_RUN = 126,   /* these three are the shell's */
+	CTL_NOT_FOUND = 127,
+	CTL_SIGNAL = 128,       /* plus its number */
+};
+
+/* The command line, parsed.  Strings are argv's. */
+struct ctl {
+	const char *socket;     /* where slotd listens */
+	bool json, names;
+	bool verbose, quiet;
+	uint32_t limit;         /* 0: the configured one */
+	uint32_t count;         /* slots at once */
+	int64_t wait_ms;        /* or SLOT_WAIT_FOREVER */
+	int64_t hold_ms;        /* 0: no end */
+	int64_t kill_after_ms;
+	const char *label;      /* NULL: none */
+	int no_slot_exit;       /* -E */
+	bool close;             /* the command does not inherit the connection */
+	bool warn_on_loss;      /* instead of ending the command */
+};
+
+/* The commands.  arg: GROUP or GLOB, or NULL; rest: a command to run.  -> exit status. */
+int ctl_run(const struct ctl *c, const char *arg, char **rest);
+int ctl_acquire(const struct ctl *c, const char *arg, char **rest);
+int ctl_list(const struct ctl *c, const char *arg, char **rest);
+int ctl_status(const struct ctl *c, const char *arg, char **rest);
+int ctl_holders(const struct ctl *c, const char *arg, char **rest);
+int ctl_waiters(const struct ctl *c, const char *arg, char **rest);
+int ctl_stats(const struct ctl *c, const char *arg, char **rest);
+int ctl_ping(const struct ctl *c, const char *arg, char **rest);
+
+/* "slotctl: ..." and a line end on stderr, in one write: the command's own output stays whole. */
+void ctl_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* The exit status for a code of libslot. */
+int ctl_exit_status(const struct ctl *c, int code);
+
+/* The same, and says on stderr what is wrong.  conn is NULL if slot_connect() has failed; then
+ * error is its errno. */
+struct slot_conn;
+int ctl_explain(const struct ctl *c, const char *group, int code, const struct slot_conn *conn, int error);
+
+/* Decimal digits only, between low and high.  False: it is none. */
+bool ctl_number(const char *text, uint32_t low, uint32_t high, uint32_t *value);
+
+/* "250ms" "10s" "2m" "1h"; 0 needs no unit.  False: it is none of these; *no_unit if only a unit is
+ * missing. */
+bool ctl_time(const char *text, int64_t *ms, bool *no_unit);
+
+/* A duration for people: "250ms", "12.3s", "5m07s", "3h05m", "12d04h". */
+#define CTL_AGE_SIZE 24
+void ctl_age(int64_t ms, char buf[CTL_AGE_SIZE]);
+
+int64_t ctl_now_ms(void);       /* CLOCK_MONOTONIC, as libslot */
+
+#endif

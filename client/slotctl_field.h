@@ -1,0 +1,32 @@
+/* The words of a line of slotd, and how to print them for people and for programs. */
+#ifndef SLOTCTL_FIELD_H
+#define SLOTCTL_FIELD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* key=value, decoded.  "-" as it comes means that there is no value. */
+struct field {
+	char key[64];
+	char value[256];
+	bool none;
+};
+
+/* Takes the next key=value of a line; *line moves behind it.  Other words are passed over, and so
+ * is what is longer than slotd's names are.  False: there is none left. */
+bool field_next(const char **line, struct field *f);
+
+/* The field with that key.  False: the line has none. */
+bool field_find(const char *line, const char *key, struct field *f);
+
+/* One member of a JSON object: "key": value.  Numbers are numbers, but for tokens: they have 63
+ * bits, which many a reader of JSON would round. */
+void field_print_json(const struct field *f);
+
+void json_print_string(const char *text);
+
+/* A text as the terminal may have it: what its character set cannot print is %XX, as on the wire.
+ * -> its width in columns. */
+int text_format(const char *text, char *buf, size_t size);
+
+#endif

@@ -1,0 +1,208 @@
+/* Taking a slot: connecting and asking again until the time is up, ready for a signal at any
+ * moment. */
+#include "client/slotctl_hold.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+
+#define CONNECT_MS      2000    /* connecting is tried for at least this long */
+#define FIRST_ANSWER_MS 5000    /* a daemon that is being started answers by then, or we try again */
+#define ANSWER_MS       2000    /* for any later answer, beyond the wait itself */
+#define PAUSE_MIN_MS    50
+#define PAUSE_MAX_MS    2000
+#define QUIET_MS        200     /* a wait shorter than this is not worth a line of -v */
+#define PATIENCE_MS     3000    /* a daemon that is away for longer is: a restart takes less */
+
+struct attempt {
+	bool done;
+	int code;
+	struct slot_hold *hold;
+};
+
+static void
+acquired(struct slot_conn *conn, int code, struct slot_hold *hold, void *userdata)
+{
+	struct attempt *a = userdata;
+
+	(void)conn;
+	a->done = true;
+	a->code = code;
+	a->hold = hold;
+}
+
+/* Waits for the connection (unless NULL), a signal, or the time.  -> the signal, or 0. */
+static int
+wait_for(struct slot_conn *conn, struct signals *signals, int timeout_ms)
+{
+	struct pollfd fds[2] = {{.fd = signals->fd, .events = POLLIN}, {.fd = -1}};
+	bool from_terminal;
+	int signo;
+
+	if (conn != NULL) {
+		int due = slot_timeout_ms(conn);
+
+		fds[1] = (struct pollfd){.fd = slot_fd(conn), .events = slot_events(conn)};
+		if (timeout_ms < 0 || (due >= 0 && due < timeout_ms))
+			timeout_ms = due;
+	}
+	(void)poll(fds, 2, timeout_ms);
+	while ((signo = signals_next(signals, &from_terminal)) == SIGCHLD)
+		;
+	return signo;
+}
+
+static int64_t
+within(int64_t value, int64_t low, int64_t high)
+{
+	return value < low ? low : value > high ? high : value;
+}
+
+static void
+say_that_we_wait(struct slot_conn *conn, const char *group)
+{
+	struct slot_group_status status = {.size = sizeof status};
+
+	if (slot_status(conn, group, &status) == 0 && status.waiting > 0)
+		ctl_say("%s: waiting; %" PRIu32 " held, %" PRIu32 " waiting (limit %" PRId64 ")", group, status.held,
+		    status.waiting, status.limit);
+}
+
+/* Connects once and asks once.  -> 0, a code of libslot (explained by *conn, if that is not NULL,
+ * and errno), or a signal, which is positive. */
+static int
+try_once(struct taken *t, const struct ctl *c, const char *group, struct signals *signals, int64_t wait_ms,
+    int64_t first_answer_ms)
+{
+	struct slot_connect_options how = SLOT_CONNECT_OPTIONS_INIT;
+	struct slot_acquire_options what = SLOT_ACQUIRE_OPTIONS_INIT;
+	struct attempt a = {.done = false};
+	bool told = !c->verbose;
+	int code, signo;
+
+	how.path = c->socket;
+	how.label = c->label;
+	how.timeout_ms = first_answer_ms;
+	how.answer_ms = ANSWER_MS;
+	how.async = 1;
+	what.limit = c->limit;
+	what.n = c->count;
+	what.wait_ms = wait_ms;
+	what.hold_ms = c->hold_ms;
+
+	code = slot_connect(&t->conn, &how);
+	if (code == 0)
+		code = slot_acquire_start(t->conn, group, &what, acquired, &a, NULL);
+	while (code == 0 && !a.done) {
+		int64_t before = ctl_now_ms();
+
+		signo = wait_for(t->conn, signals, told ? -1 : QUIET_MS);
+		if (signo != 0)
+			return signo;
+		code = slot_process(t->conn);
+		if (!told && !a.done && code == 0 && ctl_now_ms() - before >= QUIET_MS) {
+			say_that_we_wait(t->conn, group);
+			told = true;
+		}
+	}
+	t->hold = a.hold;
+	return a.done ? a.code : code;
+}
+
+int
+taken_wait(struct taken *t, const struct ctl *c, const char *group, struct signals *signals)
+{
+	const bool forever = c->wait_ms == SLOT_WAIT_FOREVER;
+	const int64_t window = c->wait_ms > CONNECT_MS ? c->wait_ms : CONNECT_MS;
+	int64_t start = ctl_now_ms(), now = start, away_since = start;
+	int64_t asked, wait_ms = c->wait_ms, first_answer_ms = FIRST_ANSWER_MS;
+	int pause = PAUSE_MIN_MS, code, error;
+	bool complained = false;
+	char age[CTL_AGE_SIZE], slots[TAKEN_SLOTS_SIZE];
+
+	for (;;) {
+		if (!forever) {
+			wait_ms = now - start < c->wait_ms ? c->wait_ms - (now - start) : 0;
+			first_answer_ms = within(window - (now - start), 1, FIRST_ANSWER_MS);
+		}
+		asked = now;
+		*t = (struct taken){NULL, NULL};
+		code = try_once(t, c, group, signals, wait_ms, first_answer_ms);
+		error = errno;
+		if (code == 0)
+			break;
+		if (code > 0) {
+			taken_close(t);
+			return CTL_SIGNAL + code;
+		}
+		now = ctl_now_ms();
+		if (now - asked > PAUSE_MAX_MS && code != SLOT_EUNANSWERED) {
+			pause = PAUSE_MIN_MS;           /* it had been there: we were in its queue */
+			away_since = now;
+			complained = false;
+		}
+		if (!slot_error_again(code) || ctl_exit_status(c, code) != CTL_UNAVAILABLE ||
+		    (!forever && now - start + pause >= window)) {
+			code = ctl_explain(c, group, code, t->conn, error);
+			taken_close(t);
+			return code;
+		}
+		if (c->verbose || (!complained && now - away_since >= PATIENCE_MS)) {
+			ctl_explain(c, group, code, t->conn, error);
+			ctl_say("trying again");
+			complained = true;
+		}
+		taken_close(t);
+		code = wait_for(NULL, signals, pause);
+		if (code != 0)
+			return CTL_SIGNAL + code;
+		pause = (int)within(2 * pause, 0, PAUSE_MAX_MS);
+		now = ctl_now_ms();
+	}
+	if (c->verbose) {
+		taken_slots(t, slots);
+		ctl_age(ctl_now_ms() - start, age);
+		ctl_say("%s: got slot %s after %s", group, slots, age);
+	}
+	return 0;
+}
+
+const char *
+taken_lost(struct taken *t)
+{
+	/* Its failure is the end of the connection, and that is a reason of the hold. */
+	if (slot_process(t->conn) < 0 && slot_hold_lost(t->hold) == NULL)
+		return "disconnected";
+	return slot_hold_lost(t->hold);
+}
+
+void
+taken_slots(const struct taken *t, char buf[TAKEN_SLOTS_SIZE])
+{
+	const uint32_t *slots = slot_hold_slots(t->hold);
+	size_t length = 0;
+
+	for (uint32_t i = 0; i < slot_hold_n(t->hold); i++)
+		length += (size_t)snprintf(buf + length, TAKEN_SLOTS_SIZE - length, "%s%" PRIu32,
+		    i > 0 ? "," : "", slots[i]);
+}
+
+bool
+taken_give_back(struct taken *t)
+{
+	int code = slot_release(t->hold);
+
+	t->hold = NULL;
+	taken_close(t);
+	return code != SLOT_ELOST;
+}
+
+void
+taken_close(struct taken *t)
+{
+	slot_close(t->conn);
+	(void)slot_release_nowait(t->hold);     /* frees the handle; its connection is gone */
+	*t = (struct taken){NULL, NULL};
+}

@@ -1,0 +1,33 @@
+/* Taking a slot, with all the patience that the command line asks for. */
+#ifndef SLOTCTL_HOLD_H
+#define SLOTCTL_HOLD_H
+
+#include "client/slot.h"
+#include "client/slotctl.h"
+#include "client/slotctl_child.h"
+
+/* What has been taken.  Both NULL: nothing, or no longer. */
+struct taken {
+	struct slot_conn *conn;
+	struct slot_hold *hold;
+};
+
+/* Waits for a slot as c says.  -> 0, and *t is the caller's to give back; else an exit status, and
+ * why was said on stderr. */
+int taken_wait(struct taken *t, const struct ctl *c, const char *group, struct signals *signals);
+
+/* NULL while the slot is ours as far as we have heard; else why it is lost, one word.  Reads what
+ * has arrived; does not block. */
+const char *taken_lost(struct taken *t);
+
+/* "1,2,3".  The buffer is enough for any hold. */
+#define TAKEN_SLOTS_SIZE (SLOT_N_MAX * 8)
+void taken_slots(const struct taken *t, char buf[TAKEN_SLOTS_SIZE]);
+
+/* Tells slotd that the slot is free.  False: it had been lost before. */
+bool taken_give_back(struct taken *t);
+
+/* Only closes our side: if somebody has inherited the connection, he keeps the slot. */
+void taken_close(struct taken *t);
+
+#endif
