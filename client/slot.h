@@ -215,7 +215,8 @@ SLOT_API void *slot_hold_userdata(const struct slot_hold *hold);
 /* The socket; it stays the same, and open, until slot_close().  Watch it, level-triggered, for
  * the poll(2) events that slot_events() names, and call slot_process() when one of them is there
  * or slot_timeout_ms() has passed (-1: no end; 0: at once).  Ask both again after any other call
- * on the connection.  A child that inherits the socket keeps the slots for as long as it lives. */
+ * on the connection.  slot_fd() works in a forked child too, which may clear the close-on-exec
+ * flag: then the program that it runs keeps the slots for as long as it lives. */
 SLOT_API int slot_fd(const struct slot_conn *conn);
 SLOT_API short slot_events(const struct slot_conn *conn);
 SLOT_API int slot_timeout_ms(const struct slot_conn *conn);
