@@ -184,6 +184,7 @@ judge_line(struct parser *p, char *s, size_t len, size_t max)
 		p->section = CONFIG_N_SECTIONS;
 		if (s[len - 1] == ']') {
 			s[len - 1] = '\0';
+			cut_end(s);
 			enter_section(p, s + 1);
 		} else {
 			wrong(p, p->line_number, "the section has no ] at its end");

@@ -5,7 +5,11 @@
 
 #include <check.h>
 
-#define SUITES(SUITE)
+#define SUITES(SUITE) \
+	SUITE(config) \
+	SUITE(config_pages) \
+	SUITE(lock) \
+	SUITE(log)
 
 #define DECLARE(name) Suite *name##_suite(void);
 SUITES(DECLARE)
