@@ -1,0 +1,250 @@
+/* What the arbiter knows: clients, groups, slots, holds, waiters.  Private to the arbiter's files.
+ *
+ * Ownership: the arbiter owns clients and groups.  A group owns its slots and waiters; a hold
+ * belongs to the slots it covers, or, once it is lost, to its client, until that has heard of it.
+ *
+ *   slot:  HELD <--> IDLE          a hold's; kept for the next local request
+ *           |  \____   |
+ *           v       v  v
+ *         ENDING -> (given back)   ended by us: nobody's until the margin has passed */
+#ifndef ARBITER_STATE_H
+#define ARBITER_STATE_H
+
+#include <sys/queue.h>
+#include <uthash.h>
+
+#include "daemon/core/alloc.h"
+#include "daemon/core/arbiter.h"
+#include "daemon/core/heap.h"
+
+/* token = number << TOKEN_BITS | count of local holds of that grant; below 2^63 until 2112 */
+#define TOKEN_BITS 16
+#define TOKEN_COUNT_MAX ((1u << TOKEN_BITS) - 1)
+#define LOST_MAX 64             /* lost holds that a client has not released, remembered for it */
+#define LOOK_SLACK (20 * NSEC_MS) /* behind the moment when something will have changed */
+
+enum timer_kind { TIMER_GROUP, TIMER_WAITER, TIMER_HOLD, TIMER_ADOPT };
+
+struct timer {
+	struct heap_node node;  /* in arb->timers while at < NSEC_NEVER */
+	nsec at;
+	enum timer_kind kind;
+};
+
+enum slot_state { SLOT_HELD, SLOT_IDLE, SLOT_ENDING, SLOT_NSTATES };
+
+struct slot {
+	uint32_t num;
+	uint32_t limit;         /* effective limit it was granted under */
+	uint64_t number;        /* of the backend's grant */
+	uint64_t token;         /* of its last hold */
+	enum slot_state state;
+	struct hold *hold;      /* HELD, ENDING */
+	nsec idle_since;
+	struct heap_node lowest; /* in group->idle while IDLE */
+	TAILQ_ENTRY(slot) oldest; /* in group->idle_by_age while IDLE */
+	UT_hash_handle hh;      /* group->slots */
+};
+
+enum hold_state { HOLD_ASKED, HOLD_HELD, HOLD_ENDING, HOLD_LOST };
+
+/* One answer OK: n slots under one token.  Made with the request, so that a grant needs no memory. */
+struct hold {
+	enum hold_state state;
+	struct client *client;  /* NULL: gone while ENDING */
+	struct group *group;    /* not once LOST: then `name` */
+	char *name;             /* of the group, LOST only; owned */
+	char *label;            /* owned; NULL: none */
+	uint64_t token;
+	uint32_t limit;
+	nsec since;
+	nsec length;            /* hold=, or NSEC_NEVER */
+	struct timer timer;     /* HELD: its forced end; ENDING: when its slots go on */
+	bool is_many;           /* was granted n > 1 */
+	bool is_page;           /* its client reads the lease page */
+	TAILQ_ENTRY(hold) of_client; /* client->holds, or client->lost */
+	TAILQ_ENTRY(hold) of_group;  /* group->holds: HELD, ENDING */
+	uint32_t n;
+	uint32_t slots[];
+};
+
+/* Waiters with the same limit of their own. */
+struct wclass {
+	int64_t own;
+	uint32_t n_sent;        /* queued in the backend */
+	uint32_t n;
+	TAILQ_HEAD(, waiter) unsent; /* the oldest first */
+	LIST_ENTRY(wclass) link;
+};
+
+struct waiter {
+	uint64_t id;            /* the request's number */
+	struct hold *hold;      /* what it will get; client, label, n */
+	struct group *group;
+	struct wclass *cls;
+	nsec since;
+	struct timer timer;     /* until */
+	bool now;               /* wait=0 */
+	bool sent;
+	TAILQ_ENTRY(waiter) of_group;
+	TAILQ_ENTRY(waiter) of_client;
+	TAILQ_ENTRY(waiter) of_class; /* while not sent */
+	UT_hash_handle hh;      /* arb->waiters */
+};
+
+/* A hold of our predecessor's that is being taken over. */
+struct adopt {
+	uint64_t id;
+	struct hold *hold;      /* with its slots, token and limit */
+	struct group *group;
+	struct timer timer;     /* the deadline of the inherited cell */
+	bool sent;
+	TAILQ_ENTRY(adopt) of_group;
+	TAILQ_ENTRY(adopt) of_client;
+	UT_hash_handle hh;      /* arb->adopts */
+};
+
+struct client {
+	uint64_t id;
+	int64_t pid;
+	uint32_t uid;
+	bool strict;
+	uint32_t n_lost;
+	TAILQ_HEAD(, hold) holds;
+	TAILQ_HEAD(, hold) lost;
+	TAILQ_HEAD(, waiter) waiters;
+	TAILQ_HEAD(, adopt) adopts;
+	UT_hash_handle hh;      /* arb->clients */
+};
+
+struct group {
+	char *name;
+	unsigned link;
+
+	struct slot *slots;     /* hash by number */
+	uint32_t n_state[SLOT_NSTATES];
+	struct heap idle;       /* by number */
+	TAILQ_HEAD(, slot) idle_by_age;
+	TAILQ_HEAD(, hold) holds;
+
+	TAILQ_HEAD(waiter_list, waiter) waiters; /* the oldest first */
+	uint32_t n_waiters;
+	LIST_HEAD(, wclass) classes;  /* only those with waiters */
+	TAILQ_HEAD(, adopt) adopts;
+
+	int64_t configured, asked, live;
+	uint32_t max_waiters;   /* 0: any number */
+	uint32_t in_use;        /* as last heard */
+
+	bool synced;            /* the backend's record is what we know */
+	bool doubt;             /* it said that it is not: no idle slot is granted */
+	bool lapsed;            /* the lease ended: what is held is unproven */
+	bool dirty;             /* the backend may record what we have dropped */
+	bool poke;              /* exchange, though there is nothing to say */
+	bool others;            /* other daemons' waiters are queued, as last heard */
+	uint64_t incarnation;
+	uint64_t version;       /* of the last word on `others` */
+	uint64_t high;          /* highest number heard */
+	nsec deadline;          /* until then the lease may be believed */
+	nsec hot_until;
+	nsec renew_at, look_at;
+	nsec quiet_since;       /* NSEC_NEVER: it is not */
+
+	struct xch_request *request; /* in flight; owned */
+	nsec sent_at;
+	nsec hang_at;           /* when its link is given up */
+	bool is_stale;          /* the lease has lapsed since it was sent: its reply says nothing */
+
+	struct xch_slot *releases; /* to be said with the next exchange */
+	uint64_t *cancels;
+	uint32_t n_releases, n_cancels;
+	size_t cap_releases, cap_cancels;
+
+	struct timer timer;
+	bool touched;
+	TAILQ_ENTRY(group) touch;
+	UT_hash_handle hh;      /* arb->groups */
+};
+
+struct arb {
+	struct arb_conf conf;
+	bool stopping, gone, sub_up;
+	bool busy;
+	uint64_t link_up;       /* bit per link */
+	nsec now;               /* of the step */
+	uint64_t seq;
+	uint64_t era;
+	uint64_t high_forgotten;
+	nsec longest_lease;
+	struct client *clients;
+	struct group *groups;
+	struct waiter *waiters;
+	struct adopt *adopts;
+	struct heap timers;
+	TAILQ_HEAD(, group) touched;
+	struct arb_action *actions;
+	size_t n_actions, next_action, cap_actions;
+	struct arena arena;     /* what actions point to */
+	struct arb_stats stats;
+	uint32_t n_holds;
+};
+
+/* ---- arbiter.c */
+struct arb_action *arb_act(struct arb *arb, enum arb_action_type type);
+struct arb_action *arb_answer(struct arb *arb, uint64_t client, uint64_t request, enum wire_code code);
+const char *arb_copy_string(struct arb *arb, const char *s);
+const uint32_t *arb_copy_slots(struct arb *arb, const uint32_t *slots, uint32_t n);
+void timer_set(struct arb *arb, struct timer *t, nsec at);
+
+/* ---- group.c: a group's life, its lease and its clock */
+struct group *group_find(const struct arb *arb, const char *name);
+struct group *group_get(struct arb *arb, const char *name);     /* makes it; NULL: no memory */
+void group_free(struct arb *arb, struct group *g);
+void group_touch(struct arb *arb, struct group *g);
+bool group_is_valid(const struct arb *arb, const struct group *g);
+bool group_is_contended(const struct arb *arb, const struct group *g);
+bool group_is_alone(const struct arb *arb, const struct group *g);
+int64_t group_limit(const struct group *g, int64_t own);        /* effective, or XCH_NO_LIMIT */
+void group_unsync(struct group *g);
+void group_tick(struct arb *arb, struct group *g);
+void group_rearm(struct arb *arb, struct group *g);
+void group_lose_all(struct arb *arb, struct group *g);
+uint32_t group_n_slots(const struct group *g);
+
+/* ---- hold.c: slots and those who hold them */
+struct slot *slot_find(const struct group *g, uint32_t num);
+struct slot *slot_new(struct group *g, uint32_t num, uint64_t number, uint32_t limit, uint64_t token);
+void slot_forget(struct group *g, struct slot *s);              /* without telling the backend */
+void slot_give_back(struct group *g, struct slot *s);           /* and tell it */
+struct slot *slot_idle_for(const struct group *g, int64_t limit); /* one that the rules allow, or NULL */
+struct hold *hold_new(struct client *c, struct group *g, uint32_t n, const char *label);
+void hold_free(struct arb *arb, struct hold *h);
+/* h gets its slots, which are idle; the request is answered OK. */
+void hold_give(struct arb *arb, struct hold *h, uint64_t request, uint64_t token, uint32_t limit);
+void hold_let_go(struct arb *arb, struct hold *h);              /* frees h */
+void hold_drop_slot(struct arb *arb, struct hold *h, struct slot *s); /* may free h */
+void hold_lost(struct arb *arb, struct hold *h, enum arb_lost reason); /* its slots must be gone */
+void hold_end(struct arb *arb, struct hold *h, enum arb_lost reason);  /* ENDING for the margin */
+void hold_slot_lost(struct arb *arb, struct group *g, uint32_t num, uint64_t number);
+
+/* ---- waiter.c: those who wait, and their order */
+void waiter_acquire(struct arb *arb, struct client *c, uint64_t request, const struct arb_acquire *a);
+void waiter_free(struct arb *arb, struct waiter *w, bool keep_hold);
+void waiter_refuse(struct arb *arb, struct waiter *w, enum wire_code code); /* answers and frees */
+void waiter_out_of_time(struct arb *arb, struct waiter *w);
+void waiter_answered(struct waiter *w);                         /* the backend has it no more */
+bool waiter_hand_over(struct arb *arb, struct group *g, struct slot *s); /* s to the oldest */
+bool waiter_class_deferred(const struct arb *arb, const struct group *g, const struct wclass *cls);
+void waiter_check_limits(struct arb *arb, struct group *g);     /* after the live limit changed */
+void waiter_check_queue(struct arb *arb, struct group *g);      /* after a reply */
+void waiter_resume(struct arb *arb, struct client *c, const struct arb_event *e);
+void adopt_free(struct arb *arb, struct adopt *a, bool keep_hold);
+void adopt_refuse(struct arb *arb, struct adopt *a);
+
+/* ---- sync.c: exchanges, replies, pushes */
+void sync_compose(struct arb *arb, struct group *g);
+void sync_reply(struct arb *arb, struct group *g, const struct xch_reply *re);
+void sync_push(struct arb *arb, struct group *g, const struct xch_push *push);
+void sync_drop_request(struct group *g);
+
+#endif

@@ -1,0 +1,111 @@
+/* Every invariant of the arbiter's data, asserted.  Tests call it after each step. */
+#include "daemon/core/arbiter_state.h"
+
+#include <assert.h>
+
+static void
+check_timer(const struct timer *t)
+{
+	assert(heap_has(&t->node) == (t->at < NSEC_NEVER));
+}
+
+static void
+check_slots(const struct group *g)
+{
+	uint32_t n[SLOT_NSTATES] = {0};
+	const struct slot *s, *tmp;
+	const struct hold *h;
+
+	HASH_ITER (hh, g->slots, s, tmp) {
+		uint32_t covered = 0;
+
+		n[s->state]++;
+		assert((s->hold == NULL) == (s->state == SLOT_IDLE));
+		assert(heap_has(&s->lowest) == (s->state == SLOT_IDLE));
+		assert(s->number > 0);
+		if (s->hold == NULL)
+			continue;
+		assert(s->hold->group == g && s->token == s->hold->token);
+		assert(s->hold->state == (s->state == SLOT_HELD ? HOLD_HELD : HOLD_ENDING));
+		for (uint32_t i = 0; i < s->hold->n; i++)
+			covered += s->hold->slots[i] == s->num;
+		assert(covered == 1);
+	}
+	for (int i = 0; i < SLOT_NSTATES; i++)
+		assert(n[i] == g->n_state[i]);
+	assert(g->idle.n == n[SLOT_IDLE]);
+	TAILQ_FOREACH (h, &g->holds, of_group) {
+		assert(h->n > 0 && (h->client != NULL || h->state == HOLD_ENDING));
+		check_timer(&h->timer);
+		for (uint32_t i = 0; i < h->n; i++)
+			assert(slot_find(g, h->slots[i])->hold == h);
+	}
+}
+
+static void
+check_waiters(const struct arb *arb, const struct group *g)
+{
+	const struct waiter *w, *before = NULL;
+	const struct wclass *cls;
+	uint32_t n = 0, of_classes = 0;
+
+	TAILQ_FOREACH (w, &g->waiters, of_group) {
+		assert(w->group == g && w->hold->state == HOLD_ASKED && w->hold->client != NULL);
+		assert(before == NULL || before->since <= w->since);
+		check_timer(&w->timer);
+		before = w;
+		n++;
+	}
+	assert(n == g->n_waiters);
+	LIST_FOREACH (cls, &g->classes, link) {
+		uint32_t unsent = 0;
+
+		TAILQ_FOREACH (w, &cls->unsent, of_class) {
+			assert(!w->sent && w->cls == cls);
+			unsent++;
+		}
+		assert(cls->n > 0 && cls->n_sent + unsent == cls->n && cls->n_sent <= XCH_WANTS_MAX);
+		of_classes += cls->n;
+	}
+	assert(of_classes == n);
+	/* whoever could be served at once is at least on the way to the backend */
+	if (n > 0 && g->request == NULL && !arb->gone && (arb->link_up >> g->link & 1) != 0)
+		LIST_FOREACH (cls, &g->classes, link)
+			assert(cls->n_sent == cls->n || cls->n_sent == XCH_WANTS_MAX ||
+			    waiter_class_deferred(arb, g, cls));
+}
+
+void
+arb_check(const struct arb *arb)
+{
+	const struct group *g, *next_group;
+	const struct client *c, *next_client;
+	const struct hold *h;
+	uint32_t held = 0, lost;
+
+	assert(!arb->busy && TAILQ_EMPTY(&arb->touched));
+	HASH_ITER (hh, arb->groups, g, next_group) {
+		assert(!g->touched && g->timer.at > arb->now);
+		check_timer(&g->timer);
+		check_slots(g);
+		check_waiters(arb, g);
+		assert(g->request == NULL || !(g->synced && g->request->full));
+		assert(g->n_waiters == 0 || g->n_state[SLOT_IDLE] == 0 || arb->link_up == 0);
+		TAILQ_FOREACH (h, &g->holds, of_group)
+			held += h->state == HOLD_HELD;
+	}
+	assert(held == arb->n_holds);
+	HASH_ITER (hh, arb->clients, c, next_client) {
+		lost = 0;
+		TAILQ_FOREACH (h, &c->lost, of_client) {
+			assert(h->state == HOLD_LOST && h->client == c);
+			lost++;
+		}
+		assert(lost == c->n_lost && lost <= LOST_MAX);
+		TAILQ_FOREACH (h, &c->holds, of_client)
+			assert(h->client == c);
+	}
+	for (size_t i = 0; i < arb->timers.n; i++)
+		assert(arb->timers.v[i]->pos == i + 1 &&
+		    (i == 0 || !arb->timers.before(arb->timers.v[i], arb->timers.v[(i - 1) / 2])));
+}

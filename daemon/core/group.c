@@ -1,0 +1,276 @@
+/* A group's life, its lease and its clock.
+ *
+ * The lease: after a reply the backend's record of us may be believed until the time at which the
+ * request was sent + lease - margin.  At that deadline idle slots and whatever was to be said are
+ * forgotten; what clients hold who do not read the lease page is lost, since they could not know;
+ * what the others hold is unproven until the backend has spoken. */
+#include "daemon/core/arbiter_state.h"
+
+#include <assert.h>
+#include <string.h>
+
+static bool
+slot_before(const struct heap_node *a, const struct heap_node *b)
+{
+	return HEAP_OF(a, struct slot, lowest)->num < HEAP_OF(b, struct slot, lowest)->num;
+}
+
+struct group *
+group_find(const struct arb *arb, const char *name)
+{
+	struct group *g;
+
+	HASH_FIND_STR(arb->groups, name, g);
+	return g;
+}
+
+/* FNV-1a: which link a group uses must not change while slotd runs, no more. */
+static unsigned
+name_hash(const char *s)
+{
+	uint32_t h = 2166136261u;
+
+	for (; *s != '\0'; s++)
+		h = (h ^ (unsigned char)*s) * 16777619u;
+	return h;
+}
+
+struct group *
+group_get(struct arb *arb, const char *name)
+{
+	struct group *g = group_find(arb, name);
+	size_t len = strlen(name);
+
+	if (g != NULL)
+		return g;
+	if ((g = calloc(1, sizeof *g)) == NULL || (g->name = malloc(len + 1)) == NULL) {
+		free(g);
+		return NULL;
+	}
+	memcpy(g->name, name, len + 1);
+	g->link = name_hash(name) % arb->conf.n_links;
+	heap_init(&g->idle, slot_before);
+	TAILQ_INIT(&g->idle_by_age);
+	TAILQ_INIT(&g->holds);
+	TAILQ_INIT(&g->waiters);
+	LIST_INIT(&g->classes);
+	TAILQ_INIT(&g->adopts);
+	g->configured = g->asked = g->live = XCH_NO_LIMIT;
+	g->high = arb->high_forgotten;
+	g->renew_at = g->look_at = NSEC_NEVER;
+	g->quiet_since = NSEC_NEVER;
+	g->timer.kind = TIMER_GROUP;
+	g->timer.at = NSEC_NEVER;
+	HASH_ADD_KEYPTR(hh, arb->groups, g->name, len, g);
+	arb->stats.groups++;
+	return g;
+}
+
+void
+group_free(struct arb *arb, struct group *g)
+{
+	struct slot *s, *tmp;
+
+	assert(TAILQ_EMPTY(&g->waiters) && TAILQ_EMPTY(&g->adopts));
+	while (!TAILQ_EMPTY(&g->holds))         /* ending, of clients that are gone */
+		hold_let_go(arb, TAILQ_FIRST(&g->holds));
+	HASH_ITER (hh, g->slots, s, tmp)
+		slot_forget(g, s);
+	if (g->high > arb->high_forgotten)
+		arb->high_forgotten = g->high;
+	sync_drop_request(g);
+	timer_set(arb, &g->timer, NSEC_NEVER);
+	if (g->touched)
+		TAILQ_REMOVE(&arb->touched, g, touch);
+	HASH_DEL(arb->groups, g);
+	heap_fini(&g->idle);
+	free(g->releases);
+	free(g->cancels);
+	free(g->name);
+	free(g);
+	arb->stats.groups--;
+}
+
+void
+group_touch(struct arb *arb, struct group *g)
+{
+	if (!g->touched) {
+		g->touched = true;
+		TAILQ_INSERT_TAIL(&arb->touched, g, touch);
+	}
+}
+
+/* ------------------------------------------------------------------ what may be believed */
+
+uint32_t
+group_n_slots(const struct group *g)
+{
+	return g->n_state[SLOT_HELD] + g->n_state[SLOT_IDLE] + g->n_state[SLOT_ENDING];
+}
+
+bool
+group_is_valid(const struct arb *arb, const struct group *g)
+{
+	return arb->now < g->deadline;
+}
+
+/* Others want what we hold, or would not be heard if they did. */
+bool
+group_is_contended(const struct arb *arb, const struct group *g)
+{
+	return g->others || arb->now < g->hot_until || !arb->sub_up;
+}
+
+/* As far as the backend has said nobody elsewhere waits, and we would be told. */
+bool
+group_is_alone(const struct arb *arb, const struct group *g)
+{
+	return g->synced && group_is_valid(arb, g) && !g->doubt && !g->others && arb->sub_up &&
+	    !(g->request != NULL && g->request->full);
+}
+
+/* min(own, live limit if one is set, else the configured one) */
+int64_t
+group_limit(const struct group *g, int64_t own)
+{
+	int64_t ceiling = g->live != XCH_NO_LIMIT ? g->live : g->configured;
+
+	if (own == XCH_NO_LIMIT || (ceiling != XCH_NO_LIMIT && ceiling < own))
+		return ceiling;
+	return own;
+}
+
+/* True if nothing is held, waited for, or to be said. */
+static bool
+is_quiet(const struct group *g)
+{
+	return g->slots == NULL && g->n_waiters == 0 && TAILQ_EMPTY(&g->adopts) &&
+	    g->n_releases == 0 && g->n_cancels == 0 && g->request == NULL;
+}
+
+void
+group_unsync(struct group *g)
+{
+	if (g->synced || g->request != NULL)
+		g->dirty = true;
+	g->synced = false;
+}
+
+/* Nothing that was said or is to be said counts any more. */
+static void
+forget_exchanges(struct group *g)
+{
+	if (!is_quiet(g))
+		g->dirty = true;
+	g->synced = false;
+	if (g->request != NULL)
+		g->is_stale = true;
+	g->deadline = 0;
+	g->n_releases = g->n_cancels = 0;
+}
+
+/* Its slots go without a word to the backend. */
+static void
+drop_hold(struct arb *arb, struct group *g, struct hold *h, enum arb_lost reason)
+{
+	for (uint32_t i = 0; i < h->n; i++)
+		slot_forget(g, slot_find(g, h->slots[i]));
+	hold_lost(arb, h, reason);
+}
+
+/* The lease has ended. */
+static void
+lapse(struct arb *arb, struct group *g)
+{
+	struct hold *h, *next;
+
+	forget_exchanges(g);
+	while (!TAILQ_EMPTY(&g->idle_by_age))
+		slot_forget(g, TAILQ_FIRST(&g->idle_by_age));
+	for (h = TAILQ_FIRST(&g->holds); h != NULL; h = next) {
+		next = TAILQ_NEXT(h, of_group);
+		if (arb->conf.drop_on_lapse || !h->is_page || h->state == HOLD_ENDING)
+			drop_hold(arb, g, h, ARB_LOST_LEASE);
+	}
+	g->lapsed = g->slots != NULL;
+	if (g->slots != NULL || g->n_waiters > 0 || !TAILQ_EMPTY(&g->adopts))
+		g->poke = true;
+}
+
+/* Another daemon runs with our install id: nothing that we hold is ours. */
+void
+group_lose_all(struct arb *arb, struct group *g)
+{
+	struct slot *s, *tmp;
+
+	forget_exchanges(g);
+	while (!TAILQ_EMPTY(&g->holds))
+		drop_hold(arb, g, TAILQ_FIRST(&g->holds), ARB_LOST_LEASE);
+	HASH_ITER (hh, g->slots, s, tmp)
+		slot_forget(g, s);
+	if (g->n_waiters > 0 || !TAILQ_EMPTY(&g->adopts))
+		g->poke = true;
+}
+
+/* ------------------------------------------------------------------ clock */
+
+void
+group_tick(struct arb *arb, struct group *g)
+{
+	if (g->deadline != 0 && !group_is_valid(arb, g))
+		lapse(arb, g);
+	if (arb->now >= g->renew_at) {
+		g->renew_at = NSEC_NEVER;
+		if (g->slots != NULL || g->n_waiters > 0 || !TAILQ_EMPTY(&g->adopts))
+			g->poke = true;
+	}
+	if (arb->now >= g->look_at) {
+		g->look_at = NSEC_NEVER;
+		if (g->n_waiters > 0)
+			g->poke = true;
+	}
+	if (g->request != NULL && arb->now >= g->hang_at) {
+		g->hang_at = arb->now + arb->conf.command_timeout;
+		arb_act(arb, ARB_HANG_UP)->link = g->link;
+	}
+	if (is_quiet(g) && g->quiet_since != NSEC_NEVER &&
+	    arb->now - g->quiet_since >= arb->conf.lease)
+		group_free(arb, g);
+	else
+		group_touch(arb, g);
+}
+
+static void
+sooner(nsec *at, nsec other)
+{
+	if (other < *at)
+		*at = other;
+}
+
+/* Sets the group's timer.  One that is set for earlier stays: it then fires for nothing, which is
+ * cheaper than moving it with each hold of a hot group. */
+void
+group_rearm(struct arb *arb, struct group *g)
+{
+	bool up = !arb->gone && (arb->link_up >> g->link & 1) != 0;
+	nsec at = NSEC_NEVER;
+
+	if (!is_quiet(g))
+		g->quiet_since = NSEC_NEVER;
+	else if (g->quiet_since == NSEC_NEVER)
+		g->quiet_since = arb->now;
+	if (g->quiet_since != NSEC_NEVER)
+		sooner(&at, g->quiet_since + arb->conf.lease);
+	if (g->deadline != 0 && (g->slots != NULL || g->synced))
+		sooner(&at, g->deadline);
+	if (g->request != NULL)
+		sooner(&at, g->hang_at);
+	else if (up && g->n_waiters > 0)
+		sooner(&at, g->look_at < g->renew_at ? g->look_at : g->renew_at);
+	else if (up && (g->slots != NULL || !TAILQ_EMPTY(&g->adopts)))
+		sooner(&at, g->renew_at);
+	if (up && !TAILQ_EMPTY(&g->idle_by_age))
+		sooner(&at, TAILQ_FIRST(&g->idle_by_age)->idle_since + arb->conf.idle);
+	if (at < g->timer.at)
+		timer_set(arb, &g->timer, at);
+}

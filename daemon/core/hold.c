@@ -1,0 +1,342 @@
+/* Slots, and those who hold them.
+ *
+ * Idle slots: one that is released while nobody waits stays with us for a while and serves the next
+ * local request without an exchange.  It may be granted only while the lease is valid, nobody
+ * elsewhere waits, no local waiter is before the asker, and its number and the limit it was granted
+ * under do not exceed the asker's: else a caller with a lower limit takes the headroom of others. */
+#include "daemon/core/arbiter_state.h"
+
+#include <assert.h>
+#include <string.h>
+
+/* ------------------------------------------------------------------ slots */
+
+struct slot *
+slot_find(const struct group *g, uint32_t num)
+{
+	struct slot *s;
+
+	HASH_FIND(hh, g->slots, &num, sizeof num, s);
+	return s;
+}
+
+static void
+state_enter(struct group *g, struct slot *s, enum slot_state to)
+{
+	s->state = to;
+	g->n_state[to]++;
+	if (to == SLOT_IDLE) {
+		heap_add(&g->idle, &s->lowest);
+		TAILQ_INSERT_TAIL(&g->idle_by_age, s, oldest);
+	}
+}
+
+static void
+state_leave(struct group *g, struct slot *s)
+{
+	g->n_state[s->state]--;
+	if (s->state == SLOT_IDLE) {
+		heap_remove(&g->idle, &s->lowest);
+		TAILQ_REMOVE(&g->idle_by_age, s, oldest);
+	}
+}
+
+/* The only way from state to state: counts and lists move with it. */
+static void
+slot_move(struct group *g, struct slot *s, enum slot_state to)
+{
+	static const bool may[SLOT_NSTATES][SLOT_NSTATES] = {
+	    [SLOT_HELD] = {[SLOT_IDLE] = true, [SLOT_ENDING] = true},
+	    [SLOT_IDLE] = {[SLOT_HELD] = true},
+	    [SLOT_ENDING] = {[SLOT_IDLE] = true},
+	};
+
+	assert(may[s->state][to]);
+	state_leave(g, s);
+	state_enter(g, s, to);
+}
+
+/* A slot that the backend has granted: idle, until it is given to a hold. */
+struct slot *
+slot_new(struct group *g, uint32_t num, uint64_t number, uint32_t limit, uint64_t token)
+{
+	struct slot *s = alloc_resize(NULL, sizeof *s);
+
+	*s = (struct slot){.num = num, .number = number, .limit = limit, .token = token};
+	HASH_ADD(hh, g->slots, num, sizeof s->num, s);
+	state_enter(g, s, SLOT_IDLE);
+	return s;
+}
+
+void
+slot_forget(struct group *g, struct slot *s)
+{
+	state_leave(g, s);
+	HASH_DEL(g->slots, s);
+	free(s);
+}
+
+void
+slot_give_back(struct group *g, struct slot *s)
+{
+	ALLOC_ROOM(g->releases, g->n_releases, g->cap_releases, 1);
+	g->releases[g->n_releases++] = (struct xch_slot){s->num, s->number};
+	slot_forget(g, s);
+}
+
+/* Only the lowest is looked at: if it does not fit, the way through the backend does. */
+struct slot *
+slot_idle_for(const struct group *g, int64_t limit)
+{
+	struct heap_node *node = heap_first(&g->idle);
+	struct slot *s = node != NULL ? HEAP_OF(node, struct slot, lowest) : NULL;
+
+	return s != NULL && s->num <= limit && s->limit <= limit ? s : NULL;
+}
+
+static void
+slot_released(struct arb *arb, struct group *g, struct slot *s, bool is_many)
+{
+	bool worn = (s->token & TOKEN_COUNT_MAX) == TOKEN_COUNT_MAX;
+
+	s->hold = NULL;
+	s->idle_since = arb->now;
+	slot_move(g, s, SLOT_IDLE);
+	if (!is_many && !worn && waiter_hand_over(arb, g, s))
+		return;
+	if (is_many || worn || arb->conf.idle == 0 || !group_is_valid(arb, g) ||
+	    group_is_contended(arb, g) || g->n_waiters > 0 || arb->stopping)
+		slot_give_back(g, s);
+}
+
+/* ------------------------------------------------------------------ holds */
+
+struct hold *
+hold_new(struct client *c, struct group *g, uint32_t n, const char *label)
+{
+	struct hold *h = calloc(1, sizeof *h + n * sizeof *h->slots);
+
+	if (h == NULL)
+		return NULL;
+	if (label != NULL && *label != '\0' && (h->label = strdup(label)) == NULL) {
+		free(h);
+		return NULL;
+	}
+	h->state = HOLD_ASKED;
+	h->client = c;
+	h->group = g;
+	h->n = n;
+	h->is_many = n > 1;
+	h->is_page = c->strict;
+	h->length = NSEC_NEVER;
+	h->timer.kind = TIMER_HOLD;
+	h->timer.at = NSEC_NEVER;
+	return h;
+}
+
+static void
+cell_end(struct arb *arb, const struct hold *h)
+{
+	struct arb_action *act;
+
+	if (!h->is_page)
+		return;
+	act = arb_act(arb, ARB_CELL_END);
+	act->client = h->client->id;
+	act->group = h->group->name;
+	act->n_slots = h->n;
+	act->slots = arb_copy_slots(arb, h->slots, h->n);
+	act->token = h->token;
+}
+
+/* Out of the lists it is in. */
+static void
+hold_unlink(struct arb *arb, struct hold *h)
+{
+	timer_set(arb, &h->timer, NSEC_NEVER);
+	switch (h->state) {
+	case HOLD_ASKED:
+		break;
+	case HOLD_HELD:
+		arb->n_holds--;
+		/* fall through */
+	case HOLD_ENDING:
+		TAILQ_REMOVE(&h->group->holds, h, of_group);
+		if (h->client != NULL)
+			TAILQ_REMOVE(&h->client->holds, h, of_client);
+		break;
+	case HOLD_LOST:
+		TAILQ_REMOVE(&h->client->lost, h, of_client);
+		h->client->n_lost--;
+		break;
+	}
+}
+
+void
+hold_free(struct arb *arb, struct hold *h)
+{
+	if (h == NULL)
+		return;
+	hold_unlink(arb, h);
+	free(h->label);
+	free(h->name);
+	free(h);
+}
+
+void
+hold_give(struct arb *arb, struct hold *h, uint64_t request, uint64_t token, uint32_t limit)
+{
+	struct group *g = h->group;
+	struct arb_action *act;
+
+	assert(h->state == HOLD_ASKED);
+	for (uint32_t i = 0; i < h->n; i++) {
+		struct slot *s = slot_find(g, h->slots[i]);
+
+		slot_move(g, s, SLOT_HELD);
+		s->hold = h;
+		s->token = token;
+	}
+	h->state = HOLD_HELD;
+	h->token = token;
+	h->limit = limit;
+	h->since = arb->now;
+	TAILQ_INSERT_TAIL(&h->client->holds, h, of_client);
+	TAILQ_INSERT_TAIL(&g->holds, h, of_group);
+	arb->n_holds++;
+	arb->stats.grants++;
+	if (h->length < NSEC_NEVER)
+		timer_set(arb, &h->timer, arb->now + h->length);
+	for (int cell = h->is_page; cell >= 0; cell--) { /* the cell first, then the word */
+		act = cell ? arb_act(arb, ARB_CELL_SET)
+			   : arb_answer(arb, h->client->id, request, WIRE_OK);
+		act->client = h->client->id;
+		act->group = g->name;
+		act->n_slots = h->n;
+		act->slots = arb_copy_slots(arb, h->slots, h->n);
+		act->token = token;
+		act->limit = limit;
+		act->deadline = g->deadline;
+	}
+	group_touch(arb, g);
+}
+
+/* The client goes, or has heard that the hold is lost.  Of one that it does not know of yet, so
+ * much stays as is needed to tell it. */
+static void
+hold_bury(struct arb *arb, struct hold *h)
+{
+	struct client *c = h->client;
+
+	h->name = c != NULL ? strdup(h->group->name) : NULL;
+	if (h->name == NULL) {
+		hold_free(arb, h);
+		return;
+	}
+	hold_unlink(arb, h);
+	h->state = HOLD_LOST;
+	h->group = NULL;
+	TAILQ_INSERT_TAIL(&c->lost, h, of_client);
+	if (++c->n_lost > LOST_MAX)
+		hold_free(arb, TAILQ_FIRST(&c->lost));
+}
+
+void
+hold_let_go(struct arb *arb, struct hold *h)
+{
+	struct group *g = h->group;
+	bool was_held = h->state == HOLD_HELD, is_many = h->is_many;
+	uint32_t n = h->n, slots[XCH_N_MAX];
+
+	memcpy(slots, h->slots, n * sizeof *slots);
+	for (uint32_t i = 0; i < n; i++)
+		slot_find(g, slots[i])->hold = NULL;
+	if (was_held) {
+		cell_end(arb, h);
+		hold_free(arb, h);
+	} else {
+		hold_bury(arb, h);
+	}
+	for (uint32_t i = 0; i < n; i++)
+		slot_released(arb, g, slot_find(g, slots[i]), is_many);
+	group_touch(arb, g);
+}
+
+void
+hold_drop_slot(struct arb *arb, struct hold *h, struct slot *s)
+{
+	uint32_t i = 0;
+
+	assert(h->state == HOLD_HELD && s->hold == h);
+	if (h->n == 1) {
+		hold_let_go(arb, h);
+		return;
+	}
+	while (h->slots[i] != s->num)
+		i++;
+	h->n--;
+	memmove(h->slots + i, h->slots + i + 1, (h->n - i) * sizeof *h->slots);
+	slot_released(arb, h->group, s, true);
+	group_touch(arb, h->group);
+}
+
+static void
+tell_lost(struct arb *arb, const struct hold *h, enum arb_lost reason)
+{
+	struct arb_action *act;
+
+	cell_end(arb, h);
+	act = arb_act(arb, ARB_TELL_LOST);
+	act->client = h->client->id;
+	act->group = h->group->name;
+	act->n_slots = h->n;
+	act->slots = arb_copy_slots(arb, h->slots, h->n);
+	act->token = h->token;
+	act->reason = reason;
+	arb->stats.losts++;
+}
+
+void
+hold_lost(struct arb *arb, struct hold *h, enum arb_lost reason)
+{
+	if (h->state == HOLD_HELD)
+		tell_lost(arb, h, reason);
+	hold_bury(arb, h);
+}
+
+/* We end it ourselves.  Its client may go on until it has read of that: the slots are nobody's
+ * until the margin has passed. */
+void
+hold_end(struct arb *arb, struct hold *h, enum arb_lost reason)
+{
+	assert(h->state == HOLD_HELD);
+	tell_lost(arb, h, reason);
+	for (uint32_t i = 0; i < h->n; i++)
+		slot_move(h->group, slot_find(h->group, h->slots[i]), SLOT_ENDING);
+	h->state = HOLD_ENDING;
+	arb->n_holds--;
+	timer_set(arb, &h->timer, arb->now + arb->conf.margin);
+	group_touch(arb, h->group);
+}
+
+/* The backend says that this slot is another's.  Those that were granted with it go back. */
+void
+hold_slot_lost(struct arb *arb, struct group *g, uint32_t num, uint64_t number)
+{
+	struct slot *s = slot_find(g, num);
+	struct hold *h;
+
+	if (s == NULL || s->number != number)
+		return;
+	if ((h = s->hold) == NULL) {
+		slot_forget(g, s);
+		return;
+	}
+	for (uint32_t i = 0; i < h->n; i++) {
+		if (h->slots[i] == num)
+			slot_forget(g, s);
+		else
+			slot_give_back(g, slot_find(g, h->slots[i]));
+	}
+	hold_lost(arb, h, ARB_LOST_TAKEN);
+}

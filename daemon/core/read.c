@@ -1,0 +1,107 @@
+/* What the arbiter tells those who ask: groups, holders, waiters, counters. */
+#include "daemon/core/arbiter_state.h"
+
+static void
+fill(const struct group *g, struct arb_group_status *st)
+{
+	*st = (struct arb_group_status){
+	    .name = g->name,
+	    .configured = g->configured,
+	    .asked = g->asked,
+	    .live = g->live,
+	    .held = g->n_state[SLOT_HELD],
+	    .idle = g->n_state[SLOT_IDLE],
+	    .ending = g->n_state[SLOT_ENDING],
+	    .waiting = g->n_waiters,
+	    .in_use = g->in_use,
+	    .oldest = g->n_waiters > 0 ? TAILQ_FIRST(&g->waiters)->since : NSEC_NEVER,
+	    .deadline = g->deadline,
+	    .synced = g->synced,
+	    .is_contended = g->others,
+	};
+}
+
+bool
+arb_status(const struct arb *arb, const char *name, struct arb_group_status *status)
+{
+	const struct group *g = group_find(arb, name);
+
+	*status = (struct arb_group_status){.name = name, .configured = XCH_NO_LIMIT,
+	    .asked = XCH_NO_LIMIT, .live = XCH_NO_LIMIT, .oldest = NSEC_NEVER};
+	if (g == NULL)
+		return false;
+	fill(g, status);
+	return true;
+}
+
+void
+arb_groups(const struct arb *arb, void (*fn)(void *, const struct arb_group_status *), void *arg)
+{
+	const struct group *g, *tmp;
+	struct arb_group_status st;
+
+	HASH_ITER (hh, arb->groups, g, tmp) {
+		fill(g, &st);
+		fn(arg, &st);
+	}
+}
+
+static int
+by_number(const void *a, const void *b)
+{
+	const struct slot *x = *(struct slot *const *)a, *y = *(struct slot *const *)b;
+
+	return (x->num > y->num) - (x->num < y->num);
+}
+
+void
+arb_holders(const struct arb *arb, const char *name, void (*fn)(void *, const struct arb_holder *),
+    void *arg)
+{
+	const struct group *g = group_find(arb, name);
+	struct slot *s, *tmp, **v;
+	size_t n = 0;
+
+	if (g == NULL || g->n_state[SLOT_HELD] == 0)
+		return;
+	v = alloc_resize(NULL, g->n_state[SLOT_HELD] * sizeof *v);
+	HASH_ITER (hh, g->slots, s, tmp)
+		if (s->state == SLOT_HELD)
+			v[n++] = s;
+	qsort(v, n, sizeof *v, by_number);
+	for (size_t i = 0; i < n; i++) {
+		const struct hold *h = v[i]->hold;
+
+		fn(arg, &(struct arb_holder){.client = h->client->id, .pid = h->client->pid,
+		    .uid = h->client->uid, .label = h->label != NULL ? h->label : "",
+		    .slot = v[i]->num, .token = h->token, .since = h->since});
+	}
+	free(v);
+}
+
+void
+arb_waiters(const struct arb *arb, const char *name, void (*fn)(void *, const struct arb_waiter *),
+    void *arg)
+{
+	const struct group *g = group_find(arb, name);
+	const struct waiter *w;
+	uint32_t place = 0;
+
+	if (g == NULL)
+		return;
+	TAILQ_FOREACH (w, &g->waiters, of_group) {
+		const struct client *c = w->hold->client;
+
+		fn(arg, &(struct arb_waiter){.client = c->id, .pid = c->pid, .uid = c->uid,
+		    .label = w->hold->label != NULL ? w->hold->label : "", .place = ++place,
+		    .n = w->hold->n, .limit = group_limit(g, w->cls->own), .since = w->since,
+		    .until = w->timer.at});
+	}
+}
+
+void
+arb_stats(const struct arb *arb, struct arb_stats *stats)
+{
+	*stats = arb->stats;
+	stats->holds = arb->n_holds;
+}

@@ -1,0 +1,434 @@
+/* Exchanges: what is said to the backend, and what its replies and pushes change.
+ *
+ * A group has at most one exchange in flight; what happens meanwhile goes with the next, so load
+ * makes batches larger instead of queues longer.  The rules:
+ *
+ *  - A reply is ignored if the lease has lapsed since its request was sent, or if its own deadline
+ *    has passed when it arrives: a process that was stopped must not believe old news.  Then, and
+ *    after STALE, RESYNC and a broken link, everything is said again: a full sync.
+ *  - Whether others wait is decided by the word with the greatest version; a push can only end
+ *    being alone, since the backend counts on what a reply has told us.
+ *  - A push is believed only if it is for the picture that we have (its incarnation) and no full
+ *    sync is in flight; a grant also needs a valid lease.  Otherwise it only pokes.
+ *  - A grant that nobody waits for any more is given back with its number; one that was heard
+ *    before, by a push, is known by it.
+ *  - Unproven holds are proven by a reply that does not call them lost and leaves no grace. */
+#include "daemon/core/arbiter_state.h"
+
+#include <assert.h>
+#include <string.h>
+
+static usec
+to_usec(nsec t)
+{
+	return t / 1000;
+}
+
+/* now + t, saturating */
+static nsec
+after(const struct arb *arb, usec t)
+{
+	return t >= (NSEC_NEVER - arb->now) / 1000 ? NSEC_NEVER : arb->now + t * 1000;
+}
+
+/* ------------------------------------------------------------------ composing a request */
+
+void
+sync_drop_request(struct group *g)
+{
+	free(g->request);
+	g->request = NULL;
+}
+
+static void
+give_idle_back(struct arb *arb, struct group *g)
+{
+	bool all = group_is_contended(arb, g) || g->n_waiters > 0;
+	struct slot *s;
+
+	while ((s = TAILQ_FIRST(&g->idle_by_age)) != NULL &&
+	    (all || arb->now - s->idle_since >= arb->conf.idle))
+		slot_give_back(g, s);
+}
+
+/* A class's waiters that are to be queued now: the oldest, up to what the backend takes. */
+static uint32_t
+class_ready(const struct arb *arb, const struct group *g, const struct wclass *cls)
+{
+	uint32_t n = cls->n - cls->n_sent, room = XCH_WANTS_MAX - cls->n_sent;
+
+	if (n == 0 || waiter_class_deferred(arb, g, cls))
+		return 0;
+	return n < room ? n : room;
+}
+
+/* One block of memory holds the request and all its lists. */
+static struct xch_request *
+request_new(uint32_t claims, uint32_t releases, uint32_t cancels, uint32_t wants, uint32_t adopts,
+    uint32_t adopt_slots, uint32_t **slots)
+{
+	struct xch_request *q;
+	char *p;
+
+	q = alloc_resize(NULL, sizeof *q + claims * sizeof *q->claim + releases * sizeof *q->release +
+	    cancels * sizeof *q->cancel + wants * sizeof *q->want + adopts * sizeof *q->adopt +
+	    adopt_slots * sizeof **slots);
+	memset(q, 0, sizeof *q);
+	p = (char *)(q + 1);
+	q->claim = (void *)p;
+	p += claims * sizeof *q->claim;
+	q->release = (void *)p;
+	p += releases * sizeof *q->release;
+	q->cancel = (void *)p;
+	p += cancels * sizeof *q->cancel;
+	q->want = (void *)p;
+	p += wants * sizeof *q->want;
+	q->adopt = (void *)p;
+	p += adopts * sizeof *q->adopt;
+	*slots = (void *)p;
+	return q;
+}
+
+static void
+put_claims(struct group *g, struct xch_request *q)
+{
+	struct xch_slot *v = (struct xch_slot *)q->claim;
+	struct slot *s, *tmp;
+
+	HASH_ITER (hh, g->slots, s, tmp)
+		v[q->n_claim++] = (struct xch_slot){s->num, s->number};
+}
+
+static void
+put_wants(const struct arb *arb, struct wclass *cls, uint32_t n, struct xch_request *q)
+{
+	struct xch_want *v = (struct xch_want *)q->want;
+
+	while (n-- > 0) {
+		struct waiter *w = TAILQ_FIRST(&cls->unsent);
+
+		TAILQ_REMOVE(&cls->unsent, w, of_class);
+		w->sent = true;
+		cls->n_sent++;
+		v[q->n_want++] = (struct xch_want){.id = w->id, .n = w->hold->n, .now = w->now,
+		    .limit = cls->own, .age = to_usec(arb->now - w->since)};
+	}
+}
+
+static void
+put_adopts(struct group *g, bool full, uint32_t *slots, struct xch_request *q)
+{
+	struct xch_adopt *v = (struct xch_adopt *)q->adopt;
+	struct adopt *a;
+
+	TAILQ_FOREACH (a, &g->adopts, of_group) {
+		if (a->sent && !full)
+			continue;
+		a->sent = true;
+		memcpy(slots, a->hold->slots, a->hold->n * sizeof *slots);
+		v[q->n_adopt++] = (struct xch_adopt){.id = a->id, .n = a->hold->n, .slots = slots,
+		    .number = a->hold->token >> TOKEN_BITS, .limit = a->hold->limit};
+		slots += a->hold->n;
+	}
+}
+
+/* Every waiter is to be said anew: back among the unsent, in order of age. */
+static void
+unsend_all(struct group *g)
+{
+	struct waiter *w;
+	struct wclass *cls;
+
+	LIST_FOREACH (cls, &g->classes, link) {
+		TAILQ_INIT(&cls->unsent);
+		cls->n_sent = 0;
+	}
+	TAILQ_FOREACH (w, &g->waiters, of_group) {
+		w->sent = false;
+		TAILQ_INSERT_TAIL(&w->cls->unsent, w, of_class);
+	}
+}
+
+void
+sync_compose(struct arb *arb, struct group *g)
+{
+	uint32_t wants = 0, adopts = 0, adopt_slots = 0, *slots;
+	bool full = !g->synced;
+	struct xch_request *q;
+	struct wclass *cls;
+	struct arb_action *act;
+	struct adopt *a;
+	nsec grace = arb->conf.grace;
+
+	if (arb->gone || (arb->link_up >> g->link & 1) == 0)
+		return;
+	give_idle_back(arb, g);
+	if (g->request != NULL)
+		return;
+	if (full && g->slots == NULL && g->n_waiters == 0 && TAILQ_EMPTY(&g->adopts) && !g->dirty) {
+		g->n_releases = g->n_cancels = 0;
+		g->poke = false;
+		return;
+	}
+	if (full)
+		unsend_all(g);
+	LIST_FOREACH (cls, &g->classes, link)
+		wants += class_ready(arb, g, cls);
+	TAILQ_FOREACH (a, &g->adopts, of_group) {
+		if (full || !a->sent) {
+			adopts++;
+			adopt_slots += a->hold->n;
+		}
+	}
+	if (!full && !g->poke && wants + adopts + g->n_releases + g->n_cancels == 0)
+		return;
+
+	q = request_new(full ? group_n_slots(g) : 0, full ? 0 : g->n_releases,
+	    full ? 0 : g->n_cancels, wants, adopts, adopt_slots, &slots);
+	q->group = g->name;
+	q->from = arb->conf.self;
+	q->seq = ++arb->seq;
+	q->full = full;
+	q->lapsed = g->lapsed;
+	q->keep = g->n_state[SLOT_IDLE] > 0;
+	q->incarnation = g->incarnation;
+	if (grace != 0 && grace < arb->longest_lease)
+		grace = arb->longest_lease;
+	q->lease = to_usec(arb->conf.lease);
+	q->grace = to_usec(grace);
+	q->era = arb->era;
+	q->high = g->high;
+	q->limit = g->configured;
+	if (full) {
+		put_claims(g, q);
+	} else {
+		q->n_release = g->n_releases;
+		q->n_cancel = g->n_cancels;
+		memcpy((void *)q->release, g->releases, g->n_releases * sizeof *g->releases);
+		memcpy((void *)q->cancel, g->cancels, g->n_cancels * sizeof *g->cancels);
+	}
+	LIST_FOREACH (cls, &g->classes, link)
+		put_wants(arb, cls, class_ready(arb, g, cls), q);
+	put_adopts(g, full, slots, q);
+	g->n_releases = g->n_cancels = 0;
+	g->poke = false;
+	g->renew_at = g->look_at = NSEC_NEVER;
+	g->request = q;
+	g->sent_at = arb->now;
+	g->hang_at = arb->now + arb->conf.command_timeout;
+	g->is_stale = false;
+	arb->stats.exchanges++;
+
+	act = arb_act(arb, ARB_EXCHANGE);
+	act->link = g->link;
+	act->group = g->name;
+	act->xch = q;
+}
+
+/* ------------------------------------------------------------------ what the backend says */
+
+static void
+heard_granted(struct arb *arb, struct group *g, const struct xch_grant *grant)
+{
+	uint32_t known = 0;
+	uint64_t request = grant->id, token = grant->number << TOKEN_BITS | 1;
+	struct hold *h = NULL;
+	struct waiter *w;
+	struct adopt *a;
+
+	for (uint32_t i = 0; i < grant->n; i++) {
+		const struct slot *s = slot_find(g, grant->slots[i]);
+
+		known += s != NULL && s->number == grant->number;
+	}
+	if (known == grant->n)
+		return;                         /* by a push, before */
+	HASH_FIND(hh, arb->waiters, &grant->id, sizeof grant->id, w);
+	HASH_FIND(hh, arb->adopts, &grant->id, sizeof grant->id, a);
+	if (w != NULL && w->group == g && w->hold->n == grant->n) {
+		h = w->hold;
+		waiter_answered(w);
+		waiter_free(arb, w, true);
+	} else if (a != NULL && a->group == g && a->hold->n == grant->n) {
+		h = a->hold;
+		token = h->token;
+		a->sent = false;
+		adopt_free(arb, a, true);
+	}
+	for (uint32_t i = 0; i < grant->n; i++) {
+		struct slot *s = slot_find(g, grant->slots[i]);
+
+		if (h == NULL) {                /* nobody waits for it any more */
+			if (s == NULL) {
+				s = slot_new(g, grant->slots[i], grant->number, grant->limit, 0);
+				slot_give_back(g, s);
+			}
+			continue;
+		}
+		if (s != NULL)                  /* then what we believed of it is over */
+			hold_slot_lost(arb, g, s->num, s->number);
+		slot_new(g, grant->slots[i], grant->number, grant->limit, token);
+		h->slots[i] = grant->slots[i];
+	}
+	if (h != NULL)
+		hold_give(arb, h, request, token, grant->limit);
+}
+
+static void
+heard_full(struct arb *arb, struct group *g, uint64_t id)
+{
+	struct waiter *w;
+
+	HASH_FIND(hh, arb->waiters, &id, sizeof id, w);
+	if (w == NULL || w->group != g)
+		return;
+	waiter_answered(w);
+	waiter_refuse(arb, w, WIRE_ERR_FULL);
+}
+
+static void
+heard_refused(struct arb *arb, struct group *g, uint64_t id)
+{
+	struct adopt *a;
+
+	HASH_FIND(hh, arb->adopts, &id, sizeof id, a);
+	if (a == NULL || a->group != g)
+		return;
+	a->sent = false;
+	adopt_refuse(arb, a);
+}
+
+/* The new deadline into every cell; lost holds are out of the list by now. */
+static void
+renew_cells(struct arb *arb, struct group *g, bool kept)
+{
+	struct hold *h;
+
+	TAILQ_FOREACH (h, &g->holds, of_group) {
+		if (h->state != HOLD_HELD || !h->is_page)
+			continue;
+		for (int what = 0; what <= kept; what++) {
+			struct arb_action *act = arb_act(arb, what ? ARB_TELL_KEPT : ARB_CELL_SET);
+
+			act->client = h->client->id;
+			act->group = g->name;
+			act->n_slots = h->n;
+			act->slots = arb_copy_slots(arb, h->slots, h->n);
+			act->token = h->token;
+			act->limit = h->limit;
+			act->deadline = g->deadline;
+		}
+	}
+}
+
+/* Another daemon runs with our install id. */
+static void
+is_gone(struct arb *arb)
+{
+	struct group *g, *tmp;
+
+	arb->gone = true;
+	HASH_ITER (hh, arb->groups, g, tmp)
+		group_lose_all(arb, g);
+	arb_act(arb, ARB_IS_GONE);
+}
+
+/* False if the reply says nothing that may be believed. */
+static bool
+reply_counts(struct arb *arb, struct group *g, const struct xch_reply *re, nsec deadline)
+{
+	bool counts = !g->is_stale && re->status == XCH_OK && arb->now < deadline;
+
+	if (!counts) {
+		g->synced = false;
+		g->dirty = true;
+	}
+	if (!g->is_stale && re->status == XCH_RESYNC) {
+		g->doubt = true;
+		arb->stats.resyncs++;
+	}
+	if (!g->is_stale && re->status == XCH_GONE)
+		is_gone(arb);
+	return counts;
+}
+
+void
+sync_reply(struct arb *arb, struct group *g, const struct xch_reply *re)
+{
+	bool full, kept = false, limits;
+	nsec deadline;
+
+	if (g->request == NULL || g->request->seq != re->seq)
+		return;
+	full = g->request->full;
+	sync_drop_request(g);
+	group_touch(arb, g);
+	deadline = arb->conf.sole ? NSEC_NEVER : g->sent_at + arb->conf.lease - arb->conf.margin;
+	if (!reply_counts(arb, g, re, deadline))
+		return;
+
+	if (!g->lapsed || re->grace == 0) {
+		kept = g->lapsed;
+		g->lapsed = false;
+		if (deadline > g->deadline)
+			g->deadline = deadline;
+	}
+	if (full) {
+		g->synced = true;
+		g->dirty = false;
+		g->incarnation = re->seq;
+		g->version = 0;
+	}
+	g->doubt = false;
+	g->renew_at = arb->conf.sole ? NSEC_NEVER : g->sent_at + arb->conf.lease / 4;
+	g->look_at = re->look == USEC_NEVER ? NSEC_NEVER : after(arb, re->look) + LOOK_SLACK;
+	if (re->last > g->high)
+		g->high = re->last;
+	if (re->longest_lease * 1000 > arb->longest_lease)
+		arb->longest_lease = re->longest_lease * 1000;
+	arb->era = re->era;
+	g->in_use = re->in_use;
+	limits = full || g->live != re->live_limit;
+	g->live = re->live_limit;
+	if (re->version > g->version) {
+		g->version = re->version;
+		g->others = re->others > 0;
+		g->hot_until = after(arb, re->hot);
+	}
+	for (uint32_t i = 0; i < re->n_lost; i++)
+		hold_slot_lost(arb, g, re->lost[i].slot, re->lost[i].number);
+	for (uint32_t i = 0; i < re->n_full; i++)
+		heard_full(arb, g, re->full[i]);
+	for (uint32_t i = 0; i < re->n_refused; i++)
+		heard_refused(arb, g, re->refused[i]);
+	if (!g->lapsed)
+		renew_cells(arb, g, kept);
+	for (uint32_t i = 0; i < re->n_granted; i++)
+		heard_granted(arb, g, &re->granted[i]);
+	if (limits)
+		waiter_check_limits(arb, g);
+	waiter_check_queue(arb, g);
+}
+
+void
+sync_push(struct arb *arb, struct group *g, const struct xch_push *push)
+{
+	bool ours = g->synced && push->incarnation == g->incarnation &&
+	    !(g->request != NULL && g->request->full);
+
+	group_touch(arb, g);
+	if (push->others && ours && push->version > g->version) {
+		g->version = push->version;
+		g->others = true;
+	}
+	if (push->type == XCH_RECALL || !ours || !group_is_valid(arb, g)) {
+		g->poke = true;
+		return;
+	}
+	if (push->type == XCH_GRANT)
+		heard_granted(arb, g, &push->grant);
+	else if (push->type == XCH_FULL)
+		heard_full(arb, g, push->id);
+	else
+		hold_slot_lost(arb, g, push->slot.slot, push->slot.number);
+}

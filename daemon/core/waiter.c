@@ -1,0 +1,387 @@
+/* Those who wait, and their order.
+ *
+ * Hand-over: while nobody elsewhere waits, a slot that is released goes straight to the oldest local
+ * waiter.  Deferral: while nobody elsewhere waits and we hold as many slots as a waiter's limit,
+ * only a release of ours can serve it, so it is not queued in the backend at all. */
+#include "daemon/core/arbiter_state.h"
+
+#include <assert.h>
+
+/* ------------------------------------------------------------------ classes */
+
+static struct wclass *
+class_get(struct group *g, int64_t own)
+{
+	struct wclass *cls;
+
+	LIST_FOREACH (cls, &g->classes, link)
+		if (cls->own == own)
+			return cls;
+	if ((cls = calloc(1, sizeof *cls)) == NULL)
+		return NULL;
+	cls->own = own;
+	TAILQ_INIT(&cls->unsent);
+	LIST_INSERT_HEAD(&g->classes, cls, link);
+	return cls;
+}
+
+static void
+class_drop(struct wclass *cls)
+{
+	if (cls->n > 0)
+		return;
+	LIST_REMOVE(cls, link);
+	free(cls);
+}
+
+bool
+waiter_class_deferred(const struct arb *arb, const struct group *g, const struct wclass *cls)
+{
+	return arb->conf.idle > 0 && group_is_alone(arb, g) &&
+	    group_n_slots(g) >= group_limit(g, cls->own);
+}
+
+/* ------------------------------------------------------------------ waiters */
+
+static struct waiter *
+waiter_new(struct arb *arb, struct client *c, struct group *g, uint64_t request,
+    const struct arb_acquire *a)
+{
+	struct waiter *w = calloc(1, sizeof *w);
+
+	if (w == NULL || (w->hold = hold_new(c, g, a->n, a->label)) == NULL ||
+	    (w->cls = class_get(g, a->limit)) == NULL) {
+		if (w != NULL)
+			hold_free(arb, w->hold);
+		free(w);
+		return NULL;
+	}
+	w->hold->length = a->hold;
+	w->id = request;
+	w->group = g;
+	w->since = arb->now;
+	w->now = a->wait == 0;
+	w->timer.kind = TIMER_WAITER;
+	w->timer.at = NSEC_NEVER;
+	w->cls->n++;
+	TAILQ_INSERT_TAIL(&w->cls->unsent, w, of_class);
+	TAILQ_INSERT_TAIL(&g->waiters, w, of_group);
+	TAILQ_INSERT_TAIL(&c->waiters, w, of_client);
+	HASH_ADD(hh, arb->waiters, id, sizeof w->id, w);
+	g->n_waiters++;
+	arb->stats.waiters++;
+	if (w->now)
+		timer_set(arb, &w->timer, arb->now + arb->conf.recall);
+	else if (a->wait < NSEC_NEVER - arb->now)
+		timer_set(arb, &w->timer, arb->now + a->wait);
+	return w;
+}
+
+/* The backend has answered it: there is nothing to cancel when it ends, as it does next. */
+void
+waiter_answered(struct waiter *w)
+{
+	if (!w->sent)
+		return;
+	w->sent = false;
+	w->cls->n_sent--;
+	TAILQ_INSERT_HEAD(&w->cls->unsent, w, of_class);
+}
+
+void
+waiter_free(struct arb *arb, struct waiter *w, bool keep_hold)
+{
+	struct group *g = w->group;
+
+	timer_set(arb, &w->timer, NSEC_NEVER);
+	if (w->sent) {
+		ALLOC_ROOM(g->cancels, g->n_cancels, g->cap_cancels, 1);
+		g->cancels[g->n_cancels++] = w->id;
+		w->cls->n_sent--;
+	} else {
+		TAILQ_REMOVE(&w->cls->unsent, w, of_class);
+	}
+	w->cls->n--;
+	class_drop(w->cls);
+	TAILQ_REMOVE(&g->waiters, w, of_group);
+	TAILQ_REMOVE(&w->hold->client->waiters, w, of_client);
+	HASH_DEL(arb->waiters, w);
+	g->n_waiters--;
+	arb->stats.waiters--;
+	if (!keep_hold)
+		hold_free(arb, w->hold);
+	free(w);
+	group_touch(arb, g);
+}
+
+static uint32_t
+limit_shown(const struct group *g, int64_t own)
+{
+	int64_t limit = group_limit(g, own);
+
+	return limit > 0 ? (uint32_t)limit : 0;
+}
+
+void
+waiter_refuse(struct arb *arb, struct waiter *w, enum wire_code code)
+{
+	struct arb_action *act = arb_answer(arb, w->hold->client->id, w->id, code);
+
+	act->group = w->group->name;
+	act->limit = limit_shown(w->group, w->cls->own);
+	act->n = code == WIRE_ERR_QUEUEFULL ? w->group->n_waiters - 1 : w->hold->n;
+	act->m = w->group->max_waiters;
+	act->waited = arb->now - w->since;
+	arb->stats.timeouts += code == WIRE_ERR_TIMEOUT;
+	arb->stats.fulls += code == WIRE_ERR_FULL;
+	arb->stats.cancels += code == WIRE_ERR_CANCELLED;
+	waiter_free(arb, w, false);
+}
+
+void
+waiter_out_of_time(struct arb *arb, struct waiter *w)
+{
+	waiter_refuse(arb, w, w->now ? WIRE_ERR_FULL : WIRE_ERR_TIMEOUT);
+}
+
+/* ------------------------------------------------------------------ ACQUIRE */
+
+static struct arb_action *
+refuse_acquire(struct arb *arb, struct client *c, uint64_t request, enum wire_code code,
+    const struct arb_acquire *a)
+{
+	struct arb_action *act = arb_answer(arb, c->id, request, code);
+
+	act->group = arb_copy_string(arb, a->group);
+	act->n = a->n;
+	return act;
+}
+
+void
+waiter_acquire(struct arb *arb, struct client *c, uint64_t request, const struct arb_acquire *a)
+{
+	struct group *g = arb->stopping || arb->gone ? NULL : group_get(arb, a->group);
+	int64_t limit;
+	struct slot *s;
+	struct hold *h;
+
+	arb->stats.acquires++;
+	assert(a->n >= 1 && a->n <= XCH_N_MAX);
+	if (g == NULL) {
+		refuse_acquire(arb, c, request, arb->stopping || arb->gone ? WIRE_ERR_SHUTDOWN :
+		    WIRE_ERR_NOMEM, a);
+		return;
+	}
+	g->configured = a->configured;
+	if (a->limit != XCH_NO_LIMIT)
+		g->asked = a->limit;
+	group_touch(arb, g);
+
+	limit = group_limit(g, a->limit);
+	if (limit == XCH_NO_LIMIT && g->synced) {
+		refuse_acquire(arb, c, request, WIRE_ERR_NOLIMIT, a);
+		return;
+	}
+	if (limit > 0 && a->n > limit) {
+		refuse_acquire(arb, c, request, WIRE_ERR_TOOBIG, a)->limit = (uint32_t)limit;
+		return;
+	}
+	if (a->n == 1 && group_is_valid(arb, g) && !g->doubt && !group_is_contended(arb, g) &&
+	    g->n_waiters == 0 && (s = slot_idle_for(g, limit)) != NULL) {
+		if ((h = hold_new(c, g, 1, a->label)) == NULL) {
+			refuse_acquire(arb, c, request, WIRE_ERR_NOMEM, a);
+			return;
+		}
+		h->length = a->hold;
+		h->slots[0] = s->num;
+		arb->stats.grants_idle++;
+		hold_give(arb, h, request, s->token + 1, (uint32_t)limit);
+		return;
+	}
+	if (a->wait == 0 && limit != XCH_NO_LIMIT && group_is_valid(arb, g) &&
+	    g->n_state[SLOT_HELD] + g->n_state[SLOT_ENDING] + a->n > limit) {
+		arb->stats.fulls++;
+		refuse_acquire(arb, c, request, WIRE_ERR_FULL, a)->limit = (uint32_t)limit;
+		return;
+	}
+	g->max_waiters = a->max_waiters;
+	if (waiter_new(arb, c, g, request, a) == NULL)
+		refuse_acquire(arb, c, request, WIRE_ERR_NOMEM, a);
+	else if (g->synced && g->request == NULL)
+		waiter_check_queue(arb, g);
+}
+
+/* ------------------------------------------------------------------ serving them */
+
+bool
+waiter_hand_over(struct arb *arb, struct group *g, struct slot *s)
+{
+	struct waiter *w = TAILQ_FIRST(&g->waiters);
+	struct hold *h;
+	int64_t limit;
+	uint64_t id;
+
+	if (w == NULL || !group_is_alone(arb, g) || w->hold->n != 1)
+		return false;
+	limit = group_limit(g, w->cls->own);
+	if (s->num > limit || s->limit > limit)
+		return false;
+	h = w->hold;
+	id = w->id;
+	waiter_free(arb, w, true);
+	h->slots[0] = s->num;
+	arb->stats.handovers++;
+	hold_give(arb, h, id, s->token + 1, (uint32_t)limit);
+	return true;
+}
+
+/* Nobody waits for ever for more than there is. */
+void
+waiter_check_limits(struct arb *arb, struct group *g)
+{
+	struct waiter *w, *next;
+
+	for (w = TAILQ_FIRST(&g->waiters); w != NULL; w = next) {
+		int64_t limit = group_limit(g, w->cls->own);
+
+		next = TAILQ_NEXT(w, of_group);
+		if (limit == XCH_NO_LIMIT)
+			waiter_refuse(arb, w, WIRE_ERR_NOLIMIT);
+		else if (limit > 0 && w->hold->n > limit)
+			waiter_refuse(arb, w, WIRE_ERR_TOOBIG);
+	}
+}
+
+/* Those that wait beyond what max_waiters allows, the newest first.  While an exchange is under way
+ * nobody knows who of them will wait; a now-or-never want does not wait. */
+void
+waiter_check_queue(struct arb *arb, struct group *g)
+{
+	struct waiter *w = TAILQ_LAST(&g->waiters, waiter_list), *before;
+
+	for (; w != NULL && g->max_waiters != 0 && g->n_waiters > g->max_waiters; w = before) {
+		before = TAILQ_PREV(w, waiter_list, of_group);
+		if (!w->now)
+			waiter_refuse(arb, w, WIRE_ERR_QUEUEFULL);
+	}
+}
+
+/* ------------------------------------------------------------------ RESUME */
+
+void
+adopt_free(struct arb *arb, struct adopt *a, bool keep_hold)
+{
+	struct group *g = a->group;
+
+	timer_set(arb, &a->timer, NSEC_NEVER);
+	if (a->sent) {
+		ALLOC_ROOM(g->cancels, g->n_cancels, g->cap_cancels, 1);
+		g->cancels[g->n_cancels++] = a->id;
+	}
+	TAILQ_REMOVE(&g->adopts, a, of_group);
+	TAILQ_REMOVE(&a->hold->client->adopts, a, of_client);
+	HASH_DEL(arb->adopts, a);
+	if (!keep_hold)
+		hold_free(arb, a->hold);
+	free(a);
+	group_touch(arb, g);
+}
+
+void
+adopt_refuse(struct arb *arb, struct adopt *a)
+{
+	struct arb_action *act = arb_answer(arb, a->hold->client->id, a->id, WIRE_ERR_LOST);
+
+	act->group = a->group->name;
+	act->slot = a->hold->slots[0];
+	adopt_free(arb, a, false);
+}
+
+/* The hold moves to the connection that names it. */
+static void
+move_hold(struct arb *arb, struct client *c, uint64_t request, struct hold *h)
+{
+	struct arb_action *act;
+
+	TAILQ_REMOVE(&h->client->holds, h, of_client);
+	h->client = c;
+	h->is_page = c->strict;
+	TAILQ_INSERT_TAIL(&c->holds, h, of_client);
+	act = arb_answer(arb, c->id, request, WIRE_OK);
+	act->group = h->group->name;
+	act->n_slots = h->n;
+	act->slots = arb_copy_slots(arb, h->slots, h->n);
+	act->token = h->token;
+	act->limit = h->limit;
+}
+
+static bool
+same_slots(const struct hold *h, uint32_t n, const uint32_t *slots)
+{
+	if (h->n != n)
+		return false;
+	for (uint32_t i = 0; i < n; i++)
+		if (h->slots[i] != slots[i])
+			return false;
+	return true;
+}
+
+/* A hold that this client had: at this daemon, by another connection; as an idle slot by now; or at
+ * our predecessor, then the backend is asked until the inherited cell's deadline. */
+void
+waiter_resume(struct arb *arb, struct client *c, const struct arb_event *e)
+{
+	const uint32_t *slots = e->resume.slots;
+	uint32_t n = e->resume.n_slots, known = 0, same = 0, idle = 0;
+	struct group *g = arb->gone ? NULL : group_get(arb, e->resume.group);
+	struct hold *h = NULL;
+	struct adopt *a;
+
+	if (g == NULL) {
+		arb_answer(arb, c->id, e->request, arb->gone ? WIRE_ERR_LOST : WIRE_ERR_NOMEM);
+		return;
+	}
+	group_touch(arb, g);
+	for (uint32_t i = 0; i < n; i++) {
+		struct slot *s = slot_find(g, slots[i]);
+
+		known += s != NULL;
+		same += s != NULL && s->token == e->resume.token;
+		idle += s != NULL && s->state == SLOT_IDLE;
+		h = s != NULL ? s->hold : NULL;
+	}
+	if (same == n && h != NULL && h->state == HOLD_HELD && same_slots(h, n, slots)) {
+		move_hold(arb, c, e->request, h);
+		return;
+	}
+	if ((known > 0 && (same < n || idle < n || !group_is_valid(arb, g) || g->doubt))) {
+		struct arb_action *act = arb_answer(arb, c->id, e->request, WIRE_ERR_LOST);
+
+		act->group = g->name;
+		act->slot = slots[0];
+		return;
+	}
+	if ((h = hold_new(c, g, n, NULL)) == NULL || (a = calloc(1, sizeof *a)) == NULL) {
+		hold_free(arb, h);
+		arb_answer(arb, c->id, e->request, WIRE_ERR_NOMEM);
+		return;
+	}
+	for (uint32_t i = 0; i < n; i++)
+		h->slots[i] = slots[i];
+	if (known > 0) {
+		free(a);
+		hold_give(arb, h, e->request, e->resume.token, (uint32_t)e->resume.limit);
+		return;
+	}
+	h->token = e->resume.token;
+	h->limit = (uint32_t)e->resume.limit;
+	a->id = e->request;
+	a->hold = h;
+	a->group = g;
+	a->timer.kind = TIMER_ADOPT;
+	a->timer.at = NSEC_NEVER;
+	TAILQ_INSERT_TAIL(&g->adopts, a, of_group);
+	TAILQ_INSERT_TAIL(&c->adopts, a, of_client);
+	HASH_ADD(hh, arb->adopts, id, sizeof a->id, a);
+	timer_set(arb, &a->timer, e->resume.until);
+}
