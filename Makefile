@@ -8,6 +8,8 @@
 #
 # SAN=address,undefined or CC=clang build apart, under build/.  V=1 shows commands.
 
+.DEFAULT_GOAL := all
+
 VERSION := 0.1.0
 SOVERSION := 0
 
