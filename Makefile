@@ -16,6 +16,7 @@ SOVERSION := 0
 CC ?= cc
 CFLAGS ?= -O2 -g
 INSTALL ?= install
+OBJCOPY ?= objcopy
 V ?= 0
 Q := $(if $(filter 1,$(V)),,@)
 MAKEFLAGS += --no-builtin-rules
@@ -98,9 +99,11 @@ $(B)/slotctl: $(CTL_OBJ) $(B)/libslot.a
 	$(if $(Q),@echo "  LINK    $@")
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^
 
+# one object whose hidden symbols are local: the archive clashes with no name of a program
 $(B)/libslot.a: $(LIB_OBJ)
 	$(if $(Q),@echo "  AR      $@")
-	$(Q)rm -f $@ && $(AR) rcs $@ $^
+	$(Q)$(LD) -r -o $(O)/libslot.o $^ && $(OBJCOPY) --localize-hidden $(O)/libslot.o
+	$(Q)rm -f $@ && $(AR) rcs $@ $(O)/libslot.o
 
 $(B)/libslot.so.$(SOVERSION): $(LIB_OBJ) client/libslot.map
 	$(if $(Q),@echo "  LINK    $@")
