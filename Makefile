@@ -4,7 +4,9 @@
 #   make demo       the main job, live, with real processes, in some seconds
 #   make run        a daemon in the foreground, with things to try
 #   make check      every test; ends with one line of totals
-#   make install    DESTDIR=, PREFIX= and the GNU directory names
+#   make install    DESTDIR=, PREFIX= and the GNU directory names; also uninstall
+#   make dist       build/slotd-VERSION.tar.gz of what is committed
+#   make clean
 #
 # SAN=address,undefined or CC=clang build apart, under build/.  V=1 shows commands.
 
@@ -34,9 +36,9 @@ docdir ?= $(datarootdir)/doc/slotd
 sysconfdir ?= $(if $(filter /usr /usr/local,$(PREFIX)),/etc,$(PREFIX)/etc)
 pkgconfigdir ?= $(libdir)/pkgconfig
 bashcompdir ?= $(datadir)/bash-completion/completions
-systemdsystemunitdir ?= /lib/systemd/system
-sysusersdir ?= /usr/lib/sysusers.d
-tmpfilesdir ?= /usr/lib/tmpfiles.d
+systemdsystemunitdir ?= $(PREFIX)/lib/systemd/system
+sysusersdir ?= $(PREFIX)/lib/sysusers.d
+tmpfilesdir ?= $(PREFIX)/lib/tmpfiles.d
 
 # ---------------------------------------------------------------- variants
 
@@ -111,5 +113,67 @@ $(B)/libslot.so.$(SOVERSION): $(LIB_OBJ) client/libslot.map
 		-Wl,--version-script,client/libslot.map -o $@ $(LIB_OBJ)
 
 include tests/check.mk
+
+# ---------------------------------------------------------------- install
+
+# source>destination; programs and the rest apart, for their permissions
+INSTALLED_PROGRAMS = \
+	$(B)/slotd>$(sbindir)/slotd \
+	$(B)/slotctl>$(bindir)/slotctl
+INSTALLED_FILES = \
+	$(B)/libslot.a>$(libdir)/libslot.a \
+	$(B)/libslot.so.$(SOVERSION)>$(libdir)/libslot.so.$(SOVERSION) \
+	client/slot.h>$(includedir)/slot.h \
+	client/slotctl.bash>$(bashcompdir)/slotctl \
+	systemd/slotd.socket>$(systemdsystemunitdir)/slotd.socket \
+	systemd/slotd.sysusers>$(sysusersdir)/slotd.conf \
+	systemd/slotd.tmpfiles>$(tmpfilesdir)/slotd.conf \
+	$(foreach page,$(PAGES),$(page)>$(mandir)/man$(subst .,,$(suffix $(page)))/$(notdir $(page))) \
+	$(foreach text,LICENSE proto/PROTOCOL.txt,$(text)>$(docdir)/$(notdir $(text)))
+# with paths of this installation in them
+INSTALLED_FILLED = \
+	client/libslot.pc.in>$(pkgconfigdir)/libslot.pc \
+	systemd/slotd.service>$(systemdsystemunitdir)/slotd.service
+FILL = sed \
+	-e 's|@prefix@|$(PREFIX)|; s|@exec_prefix@|$(EXEC_PREFIX)|; s|@libdir@|$(libdir)|' \
+	-e 's|@includedir@|$(includedir)|; s|@VERSION@|$(VERSION)|' \
+	-e '/^ExecStart=/s|=.*|=$(sbindir)/slotd$(if $(filter-out /etc,$(sysconfdir)), --config $(CONF))|'
+CONF = $(sysconfdir)/slotd/slotd.conf
+PAGES = $(sort $(wildcard client/*.[1-8] daemon/*.[1-8] proto/*.[1-8]))
+
+install: all
+	@for file in $(foreach pair,$(INSTALLED_PROGRAMS),'$(pair)'); do \
+		$(INSTALL) -D -m 755 "$${file%%>*}" "$(DESTDIR)$${file#*>}" || exit; done
+	@for file in $(foreach pair,$(INSTALLED_FILES),'$(pair)'); do \
+		$(INSTALL) -D -m 644 "$${file%%>*}" "$(DESTDIR)$${file#*>}" || exit; done
+	@for file in $(foreach pair,$(INSTALLED_FILLED),'$(pair)'); do \
+		$(INSTALL) -D -m 644 "$${file%%>*}" "$(DESTDIR)$${file#*>}" && \
+		$(FILL) "$${file%%>*}" >"$(DESTDIR)$${file#*>}" || exit; done
+	@ln -sf libslot.so.$(SOVERSION) $(DESTDIR)$(libdir)/libslot.so
+	@if test -e $(DESTDIR)$(CONF); then echo "$(CONF) is kept as it is"; \
+		else $(INSTALL) -D -m 644 conf/slotd.conf $(DESTDIR)$(CONF); fi
+	@$(if $(DESTDIR),true,printf '%s\n' 'Installed.  To have systemd start it, as root:' \
+		'  systemd-sysusers && systemd-tmpfiles --create slotd.conf && ldconfig' \
+		'  systemctl daemon-reload && systemctl enable --now slotd.socket')
+
+# The configuration stays if somebody has changed it.
+uninstall:
+	@for file in $(foreach pair,$(INSTALLED_PROGRAMS) $(INSTALLED_FILES) $(INSTALLED_FILLED),'$(pair)'); do \
+		rm -f "$(DESTDIR)$${file#*>}" || exit; done
+	@rm -f $(DESTDIR)$(libdir)/libslot.so
+	@if cmp -s conf/slotd.conf $(DESTDIR)$(CONF); then rm -f $(DESTDIR)$(CONF); \
+		elif test -e $(DESTDIR)$(CONF); then echo "$(CONF) was changed, and stays"; fi
+	@rmdir $(DESTDIR)$(docdir) $(DESTDIR)$(sysconfdir)/slotd 2>/dev/null || true
+
+dist:
+	@mkdir -p build
+	@git archive --prefix=slotd-$(VERSION)/ -o build/slotd-$(VERSION).tar.gz HEAD
+	@echo build/slotd-$(VERSION).tar.gz
+
+help:
+	@sed -n '2,/^$$/s/^# \{0,1\}//p' Makefile
+
+clean:
+	rm -rf build
 
 -include $(shell find build -name '*.d' 2>/dev/null)

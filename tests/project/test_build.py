@@ -1,0 +1,44 @@
+"""The source as such: it compiles without a warning, make is done when it is done, pages and scripts
+are clean."""
+import glob
+import os
+import subprocess
+import unittest
+
+
+def run(*command):
+    env = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
+    done = subprocess.run(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=env)
+    return done.returncode, done.stdout
+
+
+class Build(unittest.TestCase):
+    def clean(self, *command):
+        status, output = run(*command)
+        self.assertEqual(status, 0, output)
+        return output
+
+    def test_no_warnings(self):
+        for compiler in ("gcc", "clang"):
+            with self.subTest(compiler=compiler):
+                self.clean("make", f"CC={compiler}", "CFLAGS=-O2 -g -Werror",
+                           f"B=build/werror-{compiler}", f"O=build/werror-{compiler}/obj", "all",
+                           f"build/werror-{compiler}/unit_core", f"build/werror-{compiler}/unit_daemon")
+
+    def test_make_twice_does_nothing(self):
+        self.clean("make")
+        self.assertEqual(self.clean("make"), "make: Nothing to be done for 'all'.\n")
+
+    def test_manual_pages(self):
+        pages = [page for page in glob.glob("*/*.[1-8]")]
+        self.assertGreaterEqual(len(pages), 5)
+        self.assertEqual(self.clean("mandoc", "-T", "lint", "-W", "warning", *pages), "")
+
+    def test_scripts(self):
+        self.clean("sh", "-n", "tests/deps.sh")
+        for script in (".ci/run", "client/slotctl.bash"):
+            self.clean("bash", "-n", script)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,112 @@
+"""make install and uninstall, into a directory of our own."""
+import os
+import re
+import subprocess
+import tempfile
+import unittest
+
+PROGRAM = """
+#include <slot.h>
+#include <stdio.h>
+
+int
+main(void)
+{
+	struct slot_connect_options options = SLOT_CONNECT_OPTIONS_INIT;
+	struct slot_conn *conn;
+	int error;
+
+	options.path = "/nowhere/slotd.sock";
+	options.timeout_ms = 0;
+	error = slot_connect(&conn, &options);
+	puts(slot_strerror(error));
+	return error != SLOT_ENODAEMON;
+}
+"""
+
+
+def run(*command, **options):
+    done = subprocess.run(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          **options)
+    if done.returncode != 0:
+        raise AssertionError(f"{' '.join(command)}: exit status {done.returncode}\n{done.stdout}")
+    return done.stdout
+
+
+def make(*words):
+    env = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
+    return run("make", *words, env=env)
+
+
+def files(root):
+    return {os.path.relpath(os.path.join(path, name), root)
+            for path, _, names in os.walk(root) for name in names}
+
+
+class Install(unittest.TestCase):
+    def setUp(self):
+        directory = tempfile.TemporaryDirectory(prefix="slotd-install-")
+        self.addCleanup(directory.cleanup)
+        self.root = directory.name
+        self.conf = os.path.join(self.root, "etc/slotd/slotd.conf")
+
+    def read(self, path):
+        with open(os.path.join(self.root, path), encoding="utf-8") as file:
+            return file.read()
+
+    def test_everything_and_nothing_left(self):
+        make("install", f"DESTDIR={self.root}", "PREFIX=/usr")
+        found = files(self.root)
+        for path in ("usr/sbin/slotd", "usr/bin/slotctl", "usr/lib/libslot.so", "usr/lib/libslot.so.0",
+                     "usr/lib/libslot.a", "usr/include/slot.h", "usr/lib/pkgconfig/libslot.pc",
+                     "usr/lib/systemd/system/slotd.service", "usr/lib/systemd/system/slotd.socket",
+                     "usr/lib/sysusers.d/slotd.conf", "usr/lib/tmpfiles.d/slotd.conf",
+                     "usr/share/man/man8/slotd.8", "usr/share/man/man5/slotd.conf.5",
+                     "usr/share/man/man1/slotctl.1", "usr/share/man/man3/libslot.3",
+                     "usr/share/man/man7/slotd-protocol.7", "usr/share/doc/slotd/PROTOCOL.txt",
+                     "usr/share/doc/slotd/LICENSE",
+                     "usr/share/bash-completion/completions/slotctl", "etc/slotd/slotd.conf"):
+            self.assertIn(path, found)
+        self.assertIn("\nExecStart=/usr/sbin/slotd\n",
+                      self.read("usr/lib/systemd/system/slotd.service"))
+        for path in found:
+            mode = os.stat(os.path.join(self.root, path)).st_mode & 0o777
+            self.assertEqual(mode, 0o755 if "bin/" in path else 0o644, path)
+        make("uninstall", f"DESTDIR={self.root}", "PREFIX=/usr")
+        self.assertEqual(files(self.root), set())
+        self.assertFalse(os.path.exists(os.path.dirname(self.conf)))
+
+    def test_other_directories(self):
+        make("install", f"DESTDIR={self.root}", "PREFIX=/opt/slotd", "libdir=/opt/slotd/lib64")
+        service = self.read("opt/slotd/lib/systemd/system/slotd.service")
+        self.assertIn("\nExecStart=/opt/slotd/sbin/slotd --config /opt/slotd/etc/slotd/slotd.conf\n",
+                      service)
+        self.assertIn("opt/slotd/lib64/pkgconfig/libslot.pc", files(self.root))
+        self.assertTrue(all(path.startswith("opt/slotd/") for path in files(self.root)))
+
+    def test_configuration_is_kept(self):
+        make("install", f"DESTDIR={self.root}", "PREFIX=/usr")
+        with open(self.conf, "w", encoding="utf-8") as file:
+            file.write("[group mine]\n")
+        make("install", f"DESTDIR={self.root}", "PREFIX=/usr")
+        make("uninstall", f"DESTDIR={self.root}", "PREFIX=/usr")
+        self.assertEqual(files(self.root), {"etc/slotd/slotd.conf"})
+        self.assertEqual(self.read("etc/slotd/slotd.conf"), "[group mine]\n")
+
+    def test_a_program_by_pkg_config(self):
+        make("install", f"DESTDIR={self.root}", "PREFIX=/usr")
+        source, program = (os.path.join(self.root, name) for name in ("program.c", "program"))
+        with open(source, "w", encoding="utf-8") as file:
+            file.write(PROGRAM)
+        env = dict(os.environ, PKG_CONFIG_SYSROOT_DIR=self.root,
+                   PKG_CONFIG_LIBDIR=os.path.join(self.root, "usr/lib/pkgconfig"))
+        flags = run("pkg-config", "--cflags", "--libs", "libslot", env=env).split()
+        run("cc", "-Wall", "-Werror", "-o", program, source, *flags)
+        libraries = os.path.join(self.root, "usr/lib")
+        self.assertRegex(run(program, env={"LD_LIBRARY_PATH": libraries}), r"^\w[^\n]+\n$")
+        linked = run("ldd", program, env=dict(os.environ, LD_LIBRARY_PATH=libraries))
+        self.assertRegex(linked, rf"libslot\.so\.0 => {re.escape(libraries)}/libslot\.so\.0")
+
+
+if __name__ == "__main__":
+    unittest.main()
