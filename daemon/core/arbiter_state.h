@@ -216,6 +216,7 @@ struct slot *slot_find(const struct group *g, uint32_t num);
 struct slot *slot_new(struct group *g, uint32_t num, uint64_t number, uint32_t limit, uint64_t token);
 void slot_forget(struct group *g, struct slot *s);              /* without telling the backend */
 void slot_give_back(struct group *g, struct slot *s);           /* and tell it */
+bool slot_fits(const struct group *g, const struct slot *s, int64_t limit);
 struct slot *slot_idle_for(const struct group *g, int64_t limit); /* one that the rules allow, or NULL */
 struct hold *hold_new(struct client *c, struct group *g, uint32_t n, const char *label);
 void hold_free(struct arb *arb, struct hold *h);

@@ -2,8 +2,9 @@
  *
  * Idle slots: one that is released while nobody waits stays with us for a while and serves the next
  * local request without an exchange.  It may be granted only while the lease is valid, nobody
- * elsewhere waits, no local waiter is before the asker, and its number and the limit it was granted
- * under do not exceed the asker's: else a caller with a lower limit takes the headroom of others. */
+ * elsewhere waits, no local waiter is before the asker, and it fits the asker's limit: fewer slots
+ * than that are in use here, and neither its number nor the limit it was granted under is greater.
+ * Else a caller with a lower limit takes the headroom of others. */
 #include "daemon/core/arbiter_state.h"
 
 #include <assert.h>
@@ -84,6 +85,14 @@ slot_give_back(struct group *g, struct slot *s)
 	slot_forget(g, s);
 }
 
+/* Whether an idle slot, or one just released, may be granted under that limit. */
+bool
+slot_fits(const struct group *g, const struct slot *s, int64_t limit)
+{
+	return s->num <= limit && s->limit <= limit &&
+	    g->n_state[SLOT_HELD] + g->n_state[SLOT_ENDING] < limit;
+}
+
 /* Only the lowest is looked at: if it does not fit, the way through the backend does. */
 struct slot *
 slot_idle_for(const struct group *g, int64_t limit)
@@ -91,7 +100,7 @@ slot_idle_for(const struct group *g, int64_t limit)
 	struct heap_node *node = heap_first(&g->idle);
 	struct slot *s = node != NULL ? HEAP_OF(node, struct slot, lowest) : NULL;
 
-	return s != NULL && s->num <= limit && s->limit <= limit ? s : NULL;
+	return s != NULL && slot_fits(g, s, limit) ? s : NULL;
 }
 
 static void

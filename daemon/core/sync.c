@@ -283,7 +283,8 @@ heard_full(struct arb *arb, struct group *g, uint64_t id)
 	if (w == NULL || w->group != g)
 		return;
 	waiter_answered(w);
-	waiter_refuse(arb, w, WIRE_ERR_FULL);
+	waiter_refuse(arb, w, group_limit(g, w->cls->own) == XCH_NO_LIMIT ? WIRE_ERR_NOLIMIT :
+	    WIRE_ERR_FULL);
 }
 
 static void

@@ -224,7 +224,7 @@ waiter_hand_over(struct arb *arb, struct group *g, struct slot *s)
 	if (w == NULL || !group_is_alone(arb, g) || w->hold->n != 1)
 		return false;
 	limit = group_limit(g, w->cls->own);
-	if (s->num > limit || s->limit > limit)
+	if (!slot_fits(g, s, limit))
 		return false;
 	h = w->hold;
 	id = w->id;

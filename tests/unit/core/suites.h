@@ -6,6 +6,8 @@
 
 #define SUITES(SUITE) \
 	SUITE(answer) \
+	SUITE(arbiter) \
+	SUITE(heap) \
 	SUITE(page) \
 	SUITE(text) \
 	SUITE(wire)
