@@ -7,6 +7,7 @@
 #define SUITES(SUITE) \
 	SUITE(answer) \
 	SUITE(arbiter) \
+	SUITE(fleet) \
 	SUITE(heap) \
 	SUITE(page) \
 	SUITE(text) \

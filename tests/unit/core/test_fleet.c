@@ -1,0 +1,271 @@
+/* Several arbiters and one backend: what hosts may rely on of one another. */
+#include "tests/unit/core/suites.h"
+
+#include "tests/unit/core/rig.h"
+
+static struct rig *r;
+
+static void
+setup(void)
+{
+	struct arb_conf conf = rig_conf();
+
+	r = rig_new(3, &conf);
+	for (unsigned d = 0; d < 3; d++)
+		for (uint64_t c = 1; c <= 10; c++)
+			rig_open(r, d, c);
+}
+
+static void
+teardown(void)
+{
+	rig_free(r);
+}
+
+static uint64_t
+ask(unsigned d, uint64_t client, int64_t limit)
+{
+	return rig_acquire(r, d, client, "g", limit, 1, NSEC_NEVER);
+}
+
+START_TEST(first_come_first_served)
+{
+	uint64_t asked[9];
+
+	rig_expect_slot(r, ask(0, 10, 1), 1);
+	for (unsigned i = 0; i < 9; i++) {
+		asked[i] = ask(i % 3, i / 3 + 1, 1);
+		rig_advance(r, 5 * MS);
+	}
+	rig_release(r, 0, 10, "g", 1, 0);
+	for (unsigned i = 0; i < 9; i++) {
+		rig_expect_slot(r, asked[i], 1);
+		for (unsigned later = i + 1; later < 9; later++)
+			ck_assert(rig_waits(r, asked[later]));
+		rig_release(r, i % 3, i / 3 + 1, "g", 1, 0);
+	}
+}
+END_TEST
+
+START_TEST(idle_slot_is_recalled)
+{
+	struct arb_group_status st;
+
+	ask(0, 1, 1);
+	rig_release(r, 0, 1, "g", 1, 0);
+	arb_status(r->arb[0], "g", &st);
+	ck_assert_uint_eq(st.idle, 1);
+	rig_expect_slot(r, ask(1, 1, 1), 1);    /* at once: by the push */
+	ck_assert_uint_eq(r->recalls, 1);
+}
+END_TEST
+
+START_TEST(now_or_never_finds_an_idle_slot_elsewhere)
+{
+	ask(0, 1, 1);
+	rig_release(r, 0, 1, "g", 1, 0);
+	rig_expect_slot(r, rig_acquire(r, 1, 1, "g", 1, 1, 0), 1);
+}
+END_TEST
+
+START_TEST(now_or_never_is_refused_when_all_know)
+{
+	uint64_t a;
+
+	ask(0, 1, 1);
+	a = rig_acquire(r, 1, 1, "g", 1, 1, 0);
+	rig_expect_error(r, a, WIRE_ERR_FULL);  /* the recalled daemon has spoken */
+	unsigned before = r->recalls;
+
+	a = rig_acquire(r, 1, 1, "g", 1, 1, 0);
+	rig_expect_error(r, a, WIRE_ERR_FULL);  /* contention is known: nobody is asked */
+	ck_assert_uint_eq(r->recalls, before);
+}
+END_TEST
+
+START_TEST(now_or_never_waits_for_recall_only)
+{
+	uint64_t a;
+
+	ask(0, 1, 1);
+	r->lose_pushes = true;
+	a = rig_acquire(r, 1, 1, "g", 1, 1, 0);
+	ck_assert(rig_waits(r, a));
+	rig_advance(r, 250 * MS);
+	rig_expect_error(r, a, WIRE_ERR_FULL);
+}
+END_TEST
+
+/* Losing every push costs time, never a slot. */
+START_TEST(lost_pushes)
+{
+	ask(0, 1, 1);
+	uint64_t a = ask(1, 1, 1);
+
+	r->lose_pushes = true;
+	rig_release(r, 0, 1, "g", 1, 0);
+	rig_advance(r, 1000 * MS);              /* its idle slot goes back, the grant's push is lost */
+	rig_advance(r, 2500 * MS);              /* the renewal brings it */
+	rig_expect_slot(r, a, 1);
+}
+END_TEST
+
+START_TEST(lease_ends)
+{
+	uint64_t a = ask(0, 1, 1), b = ask(1, 1, 1);
+
+	rig_link(r, 0, false);
+	rig_advance(r, 9499 * MS);
+	ck_assert(r->n_losts == 0 && rig_waits(r, b));
+	rig_advance(r, 1 * MS);                 /* the lease less the margin: its client is told */
+	ck_assert_uint_eq(r->n_losts, 1);
+	ck_assert(r->losts[0].client == 1 && r->losts[0].reason == ARB_LOST_LEASE);
+	ck_assert(rig_waits(r, b));
+	rig_advance(r, 600 * MS);
+	rig_expect_slot(r, b, 1);
+	ck_assert_uint_gt(rig_answer(r, b)->token, rig_answer(r, a)->token);
+}
+END_TEST
+
+/* A process that was stopped past its lease grants nothing from before. */
+START_TEST(stopped_past_its_lease)
+{
+	ask(0, 1, 1);
+	rig_release(r, 0, 1, "g", 1, 0);
+	r->now += 20000 * MS;
+	rig_expect_slot(r, ask(1, 1, 1), 1);
+	ck_assert(rig_waits(r, ask(0, 2, 1)));
+}
+END_TEST
+
+START_TEST(broken_link_mid_exchange)
+{
+	rig_expect_slot(r, ask(0, 1, 2), 1);
+	r->hold_exchanges = true;
+	uint64_t a = ask(0, 2, 2);
+
+	rig_link(r, 0, false);                  /* not done */
+	ck_assert(rig_waits(r, a));
+	r->hold_exchanges = false;
+	rig_link(r, 0, true);
+	rig_expect_slot(r, a, 2);
+	ck_assert_uint_eq(r->n_losts, 0);
+}
+END_TEST
+
+/* The exchange was done, its reply lost with the link: the full sync frees what nobody claims, and
+ * serves the waiter again. */
+START_TEST(lost_reply)
+{
+	const struct xch_push *pushes;
+	uint32_t n;
+
+	rig_expect_slot(r, ask(0, 1, 2), 1);
+	r->hold_exchanges = true;
+	uint64_t a = ask(0, 2, 2);
+
+	mem_exchange(r->mem, 1700000000000000 + r->now / 1000, r->held[0], &pushes, &n);
+	rig_link(r, 0, false);
+	r->hold_exchanges = false;
+	rig_link(r, 0, true);
+	rig_expect_slot(r, a, 2);
+	rig_expect_slot(r, ask(1, 1, 3), 3);
+}
+END_TEST
+
+START_TEST(no_reply_in_time)
+{
+	r->hold_exchanges = true;
+	ask(0, 1, 1);
+	rig_advance(r, 1999 * MS);
+	ck_assert_uint_eq(r->hang_ups, 0);
+	rig_advance(r, 1 * MS);
+	ck_assert_uint_eq(r->hang_ups, 1);
+}
+END_TEST
+
+START_TEST(unproven_and_kept)
+{
+	uint64_t a;
+
+	rig_gone(r, 0, 1);
+	rig_step(r, 0, &(struct arb_event){.type = ARB_CLIENT_OPEN, .client = 1,
+	    .open = {.pid = 1, .strict = true}});
+	a = ask(0, 1, 1);
+	rig_link(r, 0, false);
+	rig_advance(r, 60000 * MS);             /* nobody else wants it */
+	ck_assert_uint_eq(r->n_losts, 0);
+	rig_link(r, 0, true);
+	ck_assert_uint_eq(r->n_losts, 0);
+	ck_assert_int_eq(rig_answer(r, rig_release(r, 0, 1, "g", 1, rig_answer(r, a)->token))->code,
+	    WIRE_OK);
+}
+END_TEST
+
+START_TEST(unproven_and_taken)
+{
+	rig_gone(r, 0, 1);
+	rig_step(r, 0, &(struct arb_event){.type = ARB_CLIENT_OPEN, .client = 1,
+	    .open = {.pid = 1, .strict = true}});
+	ask(0, 1, 1);
+	rig_link(r, 0, false);
+	rig_advance(r, 60000 * MS);
+	uint64_t b = ask(1, 1, 1);
+
+	rig_advance(r, 10000 * MS);             /* the group's clock has stood still meanwhile */
+	rig_expect_slot(r, b, 1);
+	rig_link(r, 0, true);
+	ck_assert_uint_eq(r->n_losts, 1);
+	ck_assert(r->losts[0].reason == ARB_LOST_TAKEN);
+}
+END_TEST
+
+/* The next daemon of the same install takes over a hold whose client came back. */
+START_TEST(resume)
+{
+	uint64_t a = ask(0, 1, 1), req = ++r->next_request;
+	struct arb_conf conf = rig_conf();
+	uint32_t slot = 1;
+
+	arb_free(r->arb[0]);
+	conf.self = (struct xch_daemon){.install = 1, .generation = 2, .nonce = 7};
+	r->arb[0] = arb_new(&conf);
+	rig_link(r, 0, true);
+	rig_step(r, 0, &(struct arb_event){.type = ARB_SUB_UP});
+	rig_open(r, 0, 1);
+	uint64_t b = ask(1, 1, 1);
+
+	rig_step(r, 0, &(struct arb_event){.type = ARB_RESUME, .client = 1, .request = req,
+	    .resume = {.group = "g", .n_slots = 1, .slots = &slot,
+	    .token = rig_answer(r, a)->token, .limit = 1, .until = r->now + 5000 * MS}});
+	rig_expect_slot(r, req, 1);
+	ck_assert(rig_answer(r, req)->token == rig_answer(r, a)->token && rig_waits(r, b));
+	rig_release(r, 0, 1, "g", 1, rig_answer(r, a)->token);
+	rig_expect_slot(r, b, 1);
+}
+END_TEST
+
+Suite *
+fleet_suite(void)
+{
+	Suite *s = suite_create("fleet");
+	TCase *tc = tcase_create("three hosts");
+
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_test(tc, first_come_first_served);
+	tcase_add_test(tc, idle_slot_is_recalled);
+	tcase_add_test(tc, now_or_never_finds_an_idle_slot_elsewhere);
+	tcase_add_test(tc, now_or_never_is_refused_when_all_know);
+	tcase_add_test(tc, now_or_never_waits_for_recall_only);
+	tcase_add_test(tc, lost_pushes);
+	tcase_add_test(tc, lease_ends);
+	tcase_add_test(tc, stopped_past_its_lease);
+	tcase_add_test(tc, broken_link_mid_exchange);
+	tcase_add_test(tc, lost_reply);
+	tcase_add_test(tc, no_reply_in_time);
+	tcase_add_test(tc, unproven_and_kept);
+	tcase_add_test(tc, unproven_and_taken);
+	tcase_add_test(tc, resume);
+	suite_add_tcase(s, tc);
+	return s;
+}
