@@ -13,6 +13,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+/* Where the command finds its copy of the connection: low numbers are what scripts take for their
+ * own redirections, which would close it. */
+#define KEPT_FD_MIN 64
+
 static const int passed_on[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2};
 
 #define N_PASSED_ON (sizeof passed_on / sizeof passed_on[0])
@@ -77,7 +81,7 @@ become(char *const *argv, int keep_fd, const struct signals *s, pid_t parent, in
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	if (getppid() != parent)
 		_exit(127);
-	if (keep_fd >= 0)
+	if (keep_fd >= 0 && fcntl(keep_fd, F_DUPFD, KEPT_FD_MIN) < 0)
 		fcntl(keep_fd, F_SETFD, 0);
 	signals_restore(s);
 	execvp(argv[0], argv);

@@ -111,8 +111,16 @@ try_once(struct taken *t, const struct ctl *c, const char *group, struct signals
 	return a.done ? a.code : code;
 }
 
-int
-taken_wait(struct taken *t, const struct ctl *c, const char *group, struct signals *signals)
+/* slotd is not there, or not just now: not an answer to what we asked. */
+static bool
+is_away(int code)
+{
+	return code == SLOT_ENODAEMON || code == SLOT_EUNANSWERED || code == SLOT_EDISCONNECTED ||
+	    code == SLOT_ESHUTDOWN || code == SLOT_ECLIENTS || code == SLOT_ENOMEM;
+}
+
+bool
+taken_wait(struct taken *t, const struct ctl *c, const char *group, struct signals *signals, int *status)
 {
 	const bool forever = c->wait_ms == SLOT_WAIT_FOREVER;
 	const int64_t window = c->wait_ms > CONNECT_MS ? c->wait_ms : CONNECT_MS;
@@ -135,7 +143,8 @@ taken_wait(struct taken *t, const struct ctl *c, const char *group, struct signa
 			break;
 		if (code > 0) {
 			taken_close(t);
-			return CTL_SIGNAL + code;
+			*status = CTL_SIGNAL + code;
+			return false;
 		}
 		now = ctl_now_ms();
 		if (now - asked > PAUSE_MAX_MS && code != SLOT_EUNANSWERED) {
@@ -143,11 +152,10 @@ taken_wait(struct taken *t, const struct ctl *c, const char *group, struct signa
 			away_since = now;
 			complained = false;
 		}
-		if (!slot_error_again(code) || ctl_exit_status(c, code) != CTL_UNAVAILABLE ||
-		    (!forever && now - start + pause >= window)) {
-			code = ctl_explain(c, group, code, t->conn, error);
+		if (!is_away(code) || (!forever && now - start + pause >= window)) {
+			*status = ctl_explain(c, group, code, t->conn, error);
 			taken_close(t);
-			return code;
+			return false;
 		}
 		if (c->verbose || (!complained && now - away_since >= PATIENCE_MS)) {
 			ctl_explain(c, group, code, t->conn, error);
@@ -156,8 +164,10 @@ taken_wait(struct taken *t, const struct ctl *c, const char *group, struct signa
 		}
 		taken_close(t);
 		code = wait_for(NULL, signals, pause);
-		if (code != 0)
-			return CTL_SIGNAL + code;
+		if (code != 0) {
+			*status = CTL_SIGNAL + code;
+			return false;
+		}
 		pause = (int)within(2 * pause, 0, PAUSE_MAX_MS);
 		now = ctl_now_ms();
 	}
@@ -166,7 +176,7 @@ taken_wait(struct taken *t, const struct ctl *c, const char *group, struct signa
 		ctl_age(ctl_now_ms() - start, age);
 		ctl_say("%s: got slot %s after %s", group, slots, age);
 	}
-	return 0;
+	return true;
 }
 
 const char *

@@ -12,9 +12,10 @@ struct taken {
 	struct slot_hold *hold;
 };
 
-/* Waits for a slot as c says.  -> 0, and *t is the caller's to give back; else an exit status, and
- * why was said on stderr. */
-int taken_wait(struct taken *t, const struct ctl *c, const char *group, struct signals *signals);
+/* Waits for a slot as c says.  True: *t is the caller's to give back.  False: *status is the exit
+ * status (0 with -E 0), and why was said on stderr. */
+bool taken_wait(struct taken *t, const struct ctl *c, const char *group, struct signals *signals,
+    int *status);
 
 /* NULL while the slot is ours as far as we have heard; else why it is lost, one word.  Reads what
  * has arrived; does not block. */

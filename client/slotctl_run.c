@@ -128,7 +128,7 @@ ctl_run(const struct ctl *c, const char *group, char **rest)
 		ctl_say("signalfd: %s", strerror(errno));
 		return CTL_SYSTEM;
 	}
-	if ((status = taken_wait(&t, c, group, &signals)) != 0)
+	if (!taken_wait(&t, c, group, &signals, &status))
 		return status;
 	if (set_environment(group, &t) != 0)
 		error = ENOMEM, child.failed_exec = false;
@@ -189,7 +189,7 @@ ctl_acquire(const struct ctl *c, const char *group, char **rest)
 		ctl_say("signalfd: %s", strerror(errno));
 		return CTL_SYSTEM;
 	}
-	if ((status = taken_wait(&t, c, group, &signals)) != 0)
+	if (!taken_wait(&t, c, group, &signals, &status))
 		return status;
 	taken_slots(&t, slots);
 	printf("%s %" PRIu64 "\n", slots, slot_hold_token(t.hold));

@@ -86,7 +86,11 @@ ctl_explain(const struct ctl *c, const char *group, int code, const struct slot_
 		break;
 	case SLOT_EQUEUEFULL:
 		if (!c->quiet)
-			ctl_say("%s: %s", group, text);
+			ctl_say("%s: %" PRId64 " wait already, and no more may", group,
+			    slot_error_number(conn, "waiting"));
+		break;
+	case SLOT_EBADVALUE:            /* the numbers have been looked at before */
+		ctl_say("--label: not 1 to 64 bytes of UTF-8 without control characters");
 		break;
 	case SLOT_ENOLIMIT:
 		ctl_say("%s: no limit is configured for this group: say --limit N", group);
