@@ -100,6 +100,17 @@ put_claims(struct group *g, struct xch_request *q)
 }
 
 static void
+put_deltas(const struct group *g, struct xch_request *q)
+{
+	q->n_release = g->n_releases;
+	q->n_cancel = g->n_cancels;
+	if (q->n_release > 0)
+		memcpy((void *)q->release, g->releases, q->n_release * sizeof *q->release);
+	if (q->n_cancel > 0)
+		memcpy((void *)q->cancel, g->cancels, q->n_cancel * sizeof *q->cancel);
+}
+
+static void
 put_wants(const struct arb *arb, struct wclass *cls, uint32_t n, struct xch_request *q)
 {
 	struct xch_want *v = (struct xch_want *)q->want;
@@ -202,10 +213,7 @@ sync_compose(struct arb *arb, struct group *g)
 	if (full) {
 		put_claims(g, q);
 	} else {
-		q->n_release = g->n_releases;
-		q->n_cancel = g->n_cancels;
-		memcpy((void *)q->release, g->releases, g->n_releases * sizeof *g->releases);
-		memcpy((void *)q->cancel, g->cancels, g->n_cancels * sizeof *g->cancels);
+		put_deltas(g, q);
 	}
 	LIST_FOREACH (cls, &g->classes, link)
 		put_wants(arb, cls, class_ready(arb, g, cls), q);

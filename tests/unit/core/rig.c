@@ -49,7 +49,8 @@ note_answer(struct rig *r, const struct arb_action *act)
 	*a = (struct rig_answer){.is_there = true, .code = act->code, .n_slots = act->n_slots,
 	    .token = act->token, .limit = act->limit, .n = act->n, .m = act->m,
 	    .waited = act->waited, .at = r->now};
-	memcpy(a->slots, act->slots, act->n_slots * sizeof *a->slots);
+	if (act->n_slots > 0)
+		memcpy(a->slots, act->slots, act->n_slots * sizeof *a->slots);
 }
 
 static void
