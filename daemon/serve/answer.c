@@ -1,0 +1,161 @@
+/* Answers: what the arbiter decided -> a line for the client. */
+#include "daemon/serve/answer.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char *const lost_words[] = {
+    [ARB_LOST_HOLD] = "hold",
+    [ARB_LOST_LEASE] = "lease",
+    [ARB_LOST_TAKEN] = "taken",
+    [ARB_LOST_EVICT] = "evict",
+};
+
+__attribute__((format(printf, 3, 4))) static size_t
+add(char *line, size_t len, const char *fmt, ...)
+{
+	va_list args;
+	int n;
+
+	va_start(args, fmt);
+	n = vsnprintf(line + len, ANSWER_MAX - len, fmt, args);
+	va_end(args);
+	assert(n >= 0 && (size_t)n < ANSWER_MAX - len);
+	return len + (size_t)n;
+}
+
+/* ERR code, then key=value words if keys is not empty, then text */
+#define ERROR(line, code, keys, text, ...)                                                      \
+	add(line, 0, "ERR %s " keys text "\n", wire_code_word(code), __VA_ARGS__)
+
+/* Decimal, without the detour through printf: every grant goes this way. */
+static size_t
+add_number(char *line, size_t len, uint64_t value)
+{
+	char digits[20];
+	size_t n = sizeof digits;
+
+	do
+		digits[--n] = (char)('0' + value % 10);
+	while ((value /= 10) > 0);
+	memcpy(line + len, digits + n, sizeof digits - n);
+	return len + sizeof digits - n;
+}
+
+/* slot[,slot...] token */
+static size_t
+add_slots(char *line, size_t len, const struct arb_action *action)
+{
+	uint32_t i;
+
+	assert(action->n_slots <= WIRE_N_MAX);
+	for (i = 0; i < action->n_slots; i++) {
+		if (i > 0)
+			line[len++] = ',';
+		len = add_number(line, len, action->slots[i]);
+	}
+	line[len++] = ' ';
+	return add_number(line, len, action->token);
+}
+
+static size_t
+answer_ok(enum wire_verb verb, bool detail, const struct arb_action *action, char *line)
+{
+	size_t len = 2;
+
+	memcpy(line, "OK", 2);
+	if (verb == WIRE_ACQUIRE) {
+		line[len++] = ' ';
+		len = add_slots(line, len, action);
+		if (detail)
+			len = add(line, len, " limit=%u", action->limit);
+	} else if (verb == WIRE_RELEASE && action->group == NULL) {
+		len = add(line, len, " holds=%u waits=%u", action->n, action->m);
+	}
+	line[len++] = '\n';
+	return len;
+}
+
+size_t
+answer_to(enum wire_verb verb, bool detail, const struct arb_action *action, char *line)
+{
+	enum wire_code code = action->code;
+
+	switch (code) {
+	case WIRE_OK:
+		return answer_ok(verb, detail, action, line);
+	case WIRE_ERR_FULL:
+		return ERROR(line, code, "limit=%u ", "all %u slots are taken", action->limit,
+		    action->limit);
+	case WIRE_ERR_TIMEOUT:
+		return ERROR(line, code, "limit=%u waited=%lld ", "no slot was free in time",
+		    action->limit, (long long)(action->waited / NSEC_MS));
+	case WIRE_ERR_TOOBIG:
+		return ERROR(line, code, "limit=%u n=%u ", "that many are never free at once",
+		    action->limit, action->n);
+	case WIRE_ERR_QUEUEFULL:
+		return ERROR(line, code, "waiting=%u max=%u ", "too many wait for it already",
+		    action->n, action->m);
+	case WIRE_ERR_LOST:
+		return ERROR(line, code, "",
+		    "slot %u: the hold ended before, or the token is not its; nothing was freed",
+		    action->slot);
+	case WIRE_ERR_NOTHOLD:
+		return ERROR(line, code, "", "this connection does not hold slot %u",
+		    action->slot);
+	default:
+		return answer_error(code, line);
+	}
+}
+
+size_t
+answer_lost(const struct arb_action *action, char *line)
+{
+	char group[WIRE_ESCAPED(WIRE_GROUP_MAX)];
+	size_t len;
+
+	wire_escape(action->group, strlen(action->group), false, group, sizeof group);
+	len = add(line, 0, "!LOST %s ", group);
+	len = add_slots(line, len, action);
+	return add(line, len, " %s\n", lost_words[action->reason]);
+}
+
+size_t
+answer_error(enum wire_code code, char *line)
+{
+	return ERROR(line, code, "", "%s", wire_code_text(code));
+}
+
+size_t
+answer_fault(const struct wire_fault *fault, char *line)
+{
+	if (fault->key[0] == '\0')
+		return ERROR(line, fault->code, "", "%s", fault->what);
+	return ERROR(line, fault->code, "key=%s ", "%s", fault->key, fault->what);
+}
+
+size_t
+answer_no_group(const char *closest, char *line)
+{
+	char name[WIRE_ESCAPED(WIRE_GROUP_MAX)];
+
+	if (closest == NULL)
+		return ERROR(line, WIRE_ERR_NOGROUP, "", "%s", "the group is not configured");
+	wire_escape(closest, strlen(closest), true, name, sizeof name);
+	return ERROR(line, WIRE_ERR_NOGROUP, "closest=%s ", "the group is not configured", name);
+}
+
+size_t
+answer_too_many(uint32_t max, char *line)
+{
+	return ERROR(line, WIRE_ERR_TOOMANY, "max=%u ", "too many requests are not answered yet",
+	    max);
+}
+
+size_t
+answer_clients(uint32_t max, const char *why, char *line)
+{
+	return ERROR(line, WIRE_ERR_CLIENTS, "max=%u ", "%s", max, why);
+}

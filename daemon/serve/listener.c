@@ -1,0 +1,285 @@
+/* The listener: the socket that clients connect to. */
+#include "daemon/serve/listener.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <event2/event.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "daemon/config.h"
+#include "daemon/log.h"
+#include "daemon/loop.h"
+#include "daemon/serve/answer.h"
+#include "daemon/serve/server.h"
+#include "daemon/serve/session.h"
+
+#define BACKLOG 4096            /* a crowd that connects at once; net.core.somaxconn bounds it */
+#define ACCEPT_MAX 64           /* in one turn: the clients that we have come next */
+#define PAUSE_MS 100            /* without descriptors or memory: until we try again */
+
+struct listener {
+	struct server *server;
+	int fd;
+	int spare_fd;           /* given up for a moment, to accept and refuse when there is no
+				   other; or -1 */
+	char *path;             /* of a socket that we have bound ourselves; or NULL */
+	dev_t dev;
+	ino_t ino;
+	struct event *readable, *pause;
+	bool is_full;           /* as last logged */
+	bool is_out;            /* out of descriptors or memory; as last logged */
+};
+
+/* ---------------------------------------------------------------- binding */
+
+static gid_t
+group_id(const char *group)
+{
+	const struct group *entry = getgrnam(group);
+	uint64_t number;
+
+	if (entry != NULL)
+		return entry->gr_gid;
+	if (wire_parse_number(group, strlen(group), UINT32_MAX - 1, &number) < 0)
+		fatalx("socket_group: there is no group %s", group);
+	return (gid_t)number;
+}
+
+static void
+remove_stale(const char *path)
+{
+	struct stat st;
+
+	if (lstat(path, &st) < 0) {
+		if (errno != ENOENT)
+			fatal("%s", path);
+		return;
+	}
+	if (!S_ISSOCK(st.st_mode))
+		fatalx("%s: in the way, and not a socket", path);
+	if (unlink(path) < 0)
+		fatal("%s: cannot replace the old socket", path);
+	log_info("replaced the socket that was left at %s", path);
+}
+
+/* Nobody can connect before listen(), so mode and group are right from the first moment on; the
+ * umask keeps the file itself closed until then. */
+static void
+bind_socket(struct listener *listener, const struct config *config)
+{
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+	const char *path = config->socket;
+	mode_t mask;
+	struct stat st;
+	int rc;
+
+	if (strlen(path) >= sizeof addr.sun_path)
+		fatalx("%s: longer than the %zu bytes of a socket's path", path,
+		    sizeof addr.sun_path - 1);
+	memcpy(addr.sun_path, path, strlen(path) + 1);
+	remove_stale(path);
+	listener->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (listener->fd < 0)
+		fatal("socket");
+	mask = umask(0777);
+	rc = bind(listener->fd, (const struct sockaddr *)&addr, sizeof addr);
+	umask(mask);
+	if (rc < 0)
+		fatal("%s: bind", path);
+	if (config->socket_group[0] != '\0' &&
+	    lchown(path, (uid_t)-1, group_id(config->socket_group)) < 0)
+		fatal("%s: socket_group %s", path, config->socket_group);
+	if (chmod(path, (mode_t)config->socket_mode) < 0)
+		fatal("%s: socket_mode", path);
+	if (lstat(path, &st) < 0)
+		fatal("%s", path);
+	if (listen(listener->fd, BACKLOG) < 0)
+		fatal("%s: listen", path);
+	listener->dev = st.st_dev;
+	listener->ino = st.st_ino;
+	listener->path = strdup(path);
+	if (listener->path == NULL)
+		fatal("listener");
+}
+
+static void
+warn_of_overridden(const struct config *config)
+{
+	static const char *const keys[] = {"socket", "socket_mode", "socket_group"};
+	size_t i;
+
+	for (i = 0; i < sizeof keys / sizeof keys[0]; i++)
+		if (config_is_given(config, keys[i]))
+			log_warnx("%s has no effect: the socket was handed over by the service "
+			    "manager", keys[i]);
+}
+
+/* ---------------------------------------------------------------- accepting */
+
+static void
+refuse(struct listener *listener, int fd, const char *why)
+{
+	char line[ANSWER_MAX];
+	size_t len = answer_clients(listener->server->max_clients, why, line);
+
+	(void)send(fd, line, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+	close(fd);
+}
+
+static int
+accept_one(struct listener *listener)
+{
+	int fd;
+
+	do
+		fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	while (fd < 0 && (errno == EINTR || errno == ECONNABORTED));
+	return fd;
+}
+
+static void
+take(struct listener *listener, int fd)
+{
+	struct server *server = listener->server;
+	bool is_full = server->n_clients >= server->max_clients;
+
+	if (is_full && !listener->is_full)
+		log_warnx("max_clients: %u are connected; more are refused", server->n_clients);
+	listener->is_full = is_full;
+	if (is_full) {
+		server->dropped.max_clients++;
+		refuse(listener, fd, "slotd has as many connections as it may have");
+	} else {
+		session_open(server, fd);
+	}
+}
+
+static int
+spare_open(void)
+{
+	return open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+/* Without a descriptor nobody can even be refused, and the event would come again at once: so one
+ * is kept in reserve for that, and there is a pause. */
+static void
+out_of_descriptors(struct listener *listener, int error)
+{
+	const struct timeval timeout = {0, PAUSE_MS * 1000};
+	int i, fd;
+
+	if (!listener->is_out) {
+		errno = error;
+		log_warn("accept; refusing connections");
+	}
+	listener->is_out = true;
+	for (i = 0; i < ACCEPT_MAX && listener->spare_fd >= 0; i++) {
+		close(listener->spare_fd);
+		fd = accept_one(listener);
+		if (fd >= 0) {
+			listener->server->dropped.no_fds++;
+			refuse(listener, fd, "slotd has no file descriptor for it");
+		}
+		listener->spare_fd = spare_open();
+		if (fd < 0)
+			break;
+	}
+	event_del(listener->readable);
+	event_add(listener->pause, &timeout);
+}
+
+static void
+on_readable(evutil_socket_t listen_fd, short what, void *arg)
+{
+	struct listener *listener = arg;
+	int i, fd;
+
+	(void)listen_fd;
+	(void)what;
+	for (i = 0; i < ACCEPT_MAX; i++) {
+		fd = accept_one(listener);
+		if (fd < 0 && errno == EAGAIN)
+			return;
+		if (fd < 0) {
+			out_of_descriptors(listener, errno);
+			return;
+		}
+		if (listener->is_out)
+			log_info("accepting connections again");
+		listener->is_out = false;
+		take(listener, fd);
+	}
+}
+
+static void
+on_pause_over(evutil_socket_t fd, short what, void *arg)
+{
+	struct listener *listener = arg;
+
+	(void)fd;
+	(void)what;
+	if (listener->spare_fd < 0)
+		listener->spare_fd = spare_open();
+	event_add(listener->readable, NULL);
+}
+
+struct listener *
+listener_new(struct server *server, const struct config *config, int fd)
+{
+	struct listener *listener = calloc(1, sizeof *listener);
+	struct event_base *base = loop_base(server->loop);
+
+	if (listener == NULL)
+		fatal("listener");
+	listener->server = server;
+	listener->fd = fd;
+	if (fd < 0)
+		bind_socket(listener, config);
+	else
+		warn_of_overridden(config);
+	listener->spare_fd = spare_open();
+	listener->readable = event_new(base, listener->fd, EV_READ | EV_PERSIST, on_readable,
+	    listener);
+	listener->pause = evtimer_new(base, on_pause_over, listener);
+	if (listener->spare_fd < 0 || listener->readable == NULL || listener->pause == NULL ||
+	    event_add(listener->readable, NULL) < 0)
+		fatal("listener");
+	return listener;
+}
+
+static void
+unlink_ours(const struct listener *listener)
+{
+	struct stat st;
+
+	if (listener->path == NULL || lstat(listener->path, &st) < 0)
+		return;
+	if (st.st_dev != listener->dev || st.st_ino != listener->ino)
+		log_warnx("%s is another's by now, and stays", listener->path);
+	else if (unlink(listener->path) < 0)
+		log_warn("%s: unlink", listener->path);
+}
+
+void
+listener_free(struct listener *listener)
+{
+	if (listener == NULL)
+		return;
+	unlink_ours(listener);
+	event_free(listener->readable);
+	event_free(listener->pause);
+	close(listener->fd);
+	if (listener->spare_fd >= 0)
+		close(listener->spare_fd);
+	free(listener->path);
+	free(listener);
+}

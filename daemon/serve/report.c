@@ -1,0 +1,264 @@
+/* Reports: the requests that only look: LIST, STATUS, HOLDERS, WAITERS, STATS, HELP. */
+#include "daemon/serve/report.h"
+
+#include <assert.h>
+#include <fnmatch.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/clock.h"
+#include "daemon/config.h"
+#include "daemon/loop.h"
+#include "daemon/serve/server.h"
+#include "proto/wire.h"
+
+/* The lines of a list reply, before their count is known. */
+struct list {
+	struct output lines;
+	uint32_t n;
+	nsec now;
+	bool failed;            /* no memory: the list is incomplete */
+};
+
+#define ADD(list, ...)                                                                          \
+	((list)->n++, (list)->failed |= !output_printf(&(list)->lines, __VA_ARGS__))
+
+static bool
+finish(struct list *list, struct output *out)
+{
+	bool done = !list->failed && output_printf(out, "OK %u\n", list->n) &&
+	    output_add(out, list->lines.bytes + list->lines.start, output_len(&list->lines));
+
+	output_clear(&list->lines);
+	return done;
+}
+
+/* "-" where there is no such value */
+struct word {
+	char text[24];
+};
+
+static struct word
+number_or_dash(bool is_known, long long value)
+{
+	struct word word = {"-"};
+
+	if (is_known)
+		snprintf(word.text, sizeof word.text, "%lld", value);
+	return word;
+}
+
+static long long
+age_ms(nsec since, nsec now)
+{
+	return (now - since) / NSEC_MS;
+}
+
+/* ---------------------------------------------------------------- groups */
+
+static bool
+add_status(const struct server *server, const char *name, nsec now, const char *before,
+    struct output *out)
+{
+	const struct config_group *group = config_group(server->config, name);
+	struct arb_group_status status;
+	char escaped[WIRE_ESCAPED(WIRE_GROUP_MAX)];
+	const char *from = "none";
+	int64_t limit = 0;
+
+	arb_status(loop_arb(server->loop), name, &status);
+	if (group != NULL && group->limit > 0) {
+		from = "config";
+		limit = group->limit;
+	} else if (status.asked > 0) {
+		from = "request";
+		limit = status.asked;
+	}
+	wire_escape(name, strlen(name), true, escaped, sizeof escaped);
+	return output_printf(out,
+	    "%sgroup=%s limit=%s limit_from=%s held=%u idle=%u ending=%u waiting=%u"
+	    " oldest_wait=%s backend=memory\n",
+	    before, escaped, number_or_dash(limit > 0, limit).text, from, status.held, status.idle,
+	    status.ending, status.waiting,
+	    number_or_dash(status.waiting > 0, age_ms(status.oldest, now)).text);
+}
+
+struct names {
+	const char *glob;       /* "": all */
+	const char **names;     /* they belong to the configuration and to the arbiter */
+	size_t n, size;
+	bool failed;
+};
+
+static void
+add_name(struct names *all, const char *name)
+{
+	if (all->glob[0] != '\0' && fnmatch(all->glob, name, FNM_NOESCAPE) != 0)
+		return;
+	if (all->n == all->size) {
+		size_t size = all->size > 0 ? all->size * 2 : 64;
+		const char **names = realloc(all->names, size * sizeof *names);
+
+		if (names == NULL) {
+			all->failed = true;
+			return;
+		}
+		all->names = names;
+		all->size = size;
+	}
+	all->names[all->n++] = name;
+}
+
+static void
+add_if_used(void *arg, const struct arb_group_status *status)
+{
+	if (status->held > 0 || status->waiting > 0)
+		add_name(arg, status->name);
+}
+
+static int
+compare_names(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static bool
+list(const struct server *server, const char *glob, struct output *out)
+{
+	struct names all = {.glob = glob};
+	struct list list = {.now = clock_now()};
+	const struct config_group *group = NULL;
+	size_t i;
+
+	while ((group = config_group_next(server->config, group)) != NULL)
+		add_name(&all, group->name);
+	arb_groups(loop_arb(server->loop), add_if_used, &all);
+	if (all.n > 0)
+		qsort(all.names, all.n, sizeof *all.names, compare_names);
+	for (i = 0; i < all.n; i++) {
+		if (i > 0 && strcmp(all.names[i], all.names[i - 1]) == 0)
+			continue;       /* configured and in use */
+		list.n++;
+		list.failed |= !add_status(server, all.names[i], list.now, "", &list.lines);
+	}
+	free(all.names);
+	list.failed |= all.failed;
+	return finish(&list, out);
+}
+
+/* ---------------------------------------------------------------- holders and waiters */
+
+/* Who it is, in the words that both lists share. */
+#define WHO_FORMAT "pid=%s uid=%u label=%s age=%lld"
+#define WHO(who, label, now)                                                                    \
+	number_or_dash((who)->pid > 0, (who)->pid).text, (who)->uid, (label),                   \
+	    age_ms((who)->since, (now))
+
+static void
+add_holder(void *arg, const struct arb_holder *holder)
+{
+	struct list *list = arg;
+	char label[WIRE_ESCAPED(WIRE_LABEL_MAX)];
+
+	wire_escape(holder->label, strlen(holder->label), true, label, sizeof label);
+	ADD(list, "slot=%u token=%llu " WHO_FORMAT "\n", holder->slot,
+	    (unsigned long long)holder->token, WHO(holder, label, list->now));
+}
+
+static void
+add_waiter(void *arg, const struct arb_waiter *waiter)
+{
+	struct list *list = arg;
+	char label[WIRE_ESCAPED(WIRE_LABEL_MAX)];
+	nsec left = waiter->until > list->now ? waiter->until - list->now : 0;
+
+	wire_escape(waiter->label, strlen(waiter->label), true, label, sizeof label);
+	ADD(list, "place=%u n=%u limit=%s " WHO_FORMAT " left=%s\n", waiter->place, waiter->n,
+	    number_or_dash(waiter->limit >= 0, waiter->limit).text,
+	    WHO(waiter, label, list->now),
+	    number_or_dash(waiter->until != NSEC_NEVER, left / NSEC_MS).text);
+}
+
+/* ---------------------------------------------------------------- the daemon */
+
+static bool
+stats(const struct server *server, struct output *out)
+{
+	struct list list = {.now = clock_now()};
+	struct arb_stats arb;
+	size_t i;
+
+	arb_stats(loop_arb(server->loop), &arb);
+	const struct {
+		const char *name;
+		uint64_t value;
+	} values[] = {
+	    {"uptime_ms", (uint64_t)age_ms(server->started, list.now)},
+	    {"clients", server->n_clients},
+	    {"max_clients", server->max_clients},
+	    {"groups", arb.groups},
+	    {"holds", arb.holds},
+	    {"waiters", arb.waiters},
+	    {"connections", server->last_client},
+	    {"dropped_max_clients", server->dropped.max_clients},
+	    {"dropped_no_fds", server->dropped.no_fds},
+	    {"dropped_slow", server->dropped.slow},
+	    {"dropped_no_memory", server->dropped.no_memory},
+	    {"requests", server->n_requests},
+	    {"acquires", arb.acquires},
+	    {"grants", arb.grants},
+	    {"grants_idle", arb.grants_idle},
+	    {"handovers", arb.handovers},
+	    {"fulls", arb.fulls},
+	    {"timeouts", arb.timeouts},
+	    {"cancels", arb.cancels},
+	    {"releases", arb.releases},
+	    {"losts", arb.losts},
+	    {"exchanges", arb.exchanges},
+	    {"pushes", arb.pushes},
+	    {"resyncs", arb.resyncs},
+	};
+
+	for (i = 0; i < sizeof values / sizeof values[0]; i++)
+		ADD(&list, "%s=%llu\n", values[i].name, (unsigned long long)values[i].value);
+	return finish(&list, out);
+}
+
+static bool
+help(struct output *out)
+{
+	struct list list = {0};
+	const char *const *line;
+
+	for (line = wire_help(); *line != NULL; line++)
+		ADD(&list, "%s\n", *line);
+	return finish(&list, out);
+}
+
+bool
+report_make(const struct server *server, const struct wire_request *req, struct output *out)
+{
+	const struct arb *arb = loop_arb(server->loop);
+	struct list lines = {.now = clock_now()};
+
+	switch (req->verb) {
+	case WIRE_LIST:
+		return list(server, req->group, out);
+	case WIRE_STATUS:
+		return add_status(server, req->group, lines.now, "OK ", out);
+	case WIRE_HOLDERS:
+		arb_holders(arb, req->group, add_holder, &lines);
+		return finish(&lines, out);
+	case WIRE_WAITERS:
+		arb_waiters(arb, req->group, add_waiter, &lines);
+		return finish(&lines, out);
+	case WIRE_STATS:
+		return stats(server, out);
+	case WIRE_HELP:
+		return help(out);
+	default:
+		assert(!"a request that reports nothing");
+		return false;
+	}
+}

@@ -1,0 +1,226 @@
+/* Requests: a line of a client -> an event for the arbiter, or an answer at once. */
+#include "daemon/serve/request.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/config.h"
+#include "daemon/loop.h"
+#include "daemon/serve/answer.h"
+#include "daemon/serve/report.h"
+#include "daemon/serve/server.h"
+#include "daemon/serve/session.h"
+#include "proto/wire.h"
+
+static void
+say(struct client *client, const struct wire_request *req, const char *line, size_t len)
+{
+	pending_answer_now(client, req->tag, line, len);
+}
+
+#define SAY(client, req, literal) say(client, req, literal "\n", sizeof literal)
+
+static void
+say_error(struct client *client, const struct wire_request *req, enum wire_code code)
+{
+	char line[ANSWER_MAX];
+
+	say(client, req, line, answer_error(code, line));
+}
+
+/* Hands one request to the arbiter.  It is answered before this returns, or it waits. */
+static void
+submit(struct client *client, const struct wire_request *req, struct arb_event *event)
+{
+	struct server *server = client->server;
+	struct pending *pending = pending_take(client, req);
+
+	if (pending == NULL) {
+		say_error(client, req, WIRE_ERR_NOMEM);
+		return;
+	}
+	event->client = client->id;
+	event->request = pending->id;
+	server->current = pending;
+	loop_step(server->loop, event);
+	if (server->current != NULL) {
+		server->current = NULL;
+		pending_wait(pending);
+	}
+}
+
+static nsec
+wait_of(const struct wire_request *req, const struct config_group *group)
+{
+	int64_t ms = req->wait_ms != WIRE_ABSENT ? req->wait_ms : group->wait_ms;
+
+	return ms == WIRE_FOREVER ? NSEC_NEVER : ms * NSEC_MS;
+}
+
+static nsec
+hold_of(const struct wire_request *req, const struct config_group *group)
+{
+	int64_t ms = req->hold_ms;
+
+	if (group->max_hold_ms > 0 && (ms == WIRE_ABSENT || ms > group->max_hold_ms))
+		ms = group->max_hold_ms;
+	return ms == WIRE_ABSENT ? NSEC_NEVER : ms * NSEC_MS;
+}
+
+static void
+acquire(struct client *client, const struct wire_request *req)
+{
+	const struct config *config = client->server->config;
+	const struct config_group *group = config_group(config, req->group);
+	struct arb_event event = {.type = ARB_ACQUIRE};
+
+	if (group == NULL && config->unknown_groups) {
+		char line[ANSWER_MAX];
+
+		say(client, req, line, answer_no_group(config_closest(config, req->group), line));
+		return;
+	}
+	if (group == NULL)
+		group = &config->other;
+	event.acquire = (struct arb_acquire){
+	    .group = req->group,
+	    .label = req->label[0] != '\0' ? req->label : client->label,
+	    .n = req->n,
+	    .limit = req->limit > 0 ? (int64_t)req->limit : XCH_NO_LIMIT,
+	    .configured = group->limit > 0 ? group->limit : XCH_NO_LIMIT,
+	    .wait = wait_of(req, group),
+	    .hold = hold_of(req, group),
+	    .max_waiters = (uint32_t)group->max_waiters,
+	};
+	submit(client, req, &event);
+}
+
+static void
+release(struct client *client, const struct wire_request *req)
+{
+	struct arb_event event = {.type = ARB_RELEASE};
+
+	if (req->all) {
+		event.type = ARB_RELEASE_ALL;
+	} else {
+		event.release.group = req->group;
+		event.release.n_slots = req->n_slots;
+		event.release.slots = req->slots;
+		event.release.token = req->token;
+	}
+	submit(client, req, &event);
+}
+
+static void
+cancel(struct client *client, const struct wire_request *req)
+{
+	struct pending *pending = pending_by_tag(&client->pendings, req->cancel);
+	struct arb_event event = {.type = ARB_CANCEL};
+
+	if (pending == NULL) {
+		say_error(client, req, WIRE_ERR_NOTAG);
+		return;
+	}
+	event.cancel.request = pending->id;
+	submit(client, req, &event);
+}
+
+static void
+hello(struct client *client, const struct wire_request *req)
+{
+	if (req->label[0] != '\0') {
+		char *label = strdup(req->label);
+
+		if (label == NULL) {
+			say_error(client, req, WIRE_ERR_NOMEM);
+			return;
+		}
+		free(client->label);
+		client->label = label;
+	}
+	if (req->has_events)
+		client->events = req->events;
+	if (req->has_detail)
+		client->detail = req->detail;
+	SAY(client, req, "OK version=" SLOTD_VERSION " protocol=" ANSWER_PROTOCOL
+	    " features=detail,events,hold,n,tags");
+}
+
+/* Gives everything back first: what waits is answered before the OK, and nothing can keep the
+ * connection open behind it. */
+static void
+quit(struct client *client, const struct wire_request *req)
+{
+	struct arb_event event = {.type = ARB_RELEASE_ALL};
+
+	submit(client, req, &event);
+	session_finish(client);
+}
+
+static void
+report(struct client *client, const struct wire_request *req)
+{
+	struct output out = {0};
+
+	if (report_make(client->server, req, &out))
+		say(client, req, out.bytes, output_len(&out));
+	else
+		say_error(client, req, WIRE_ERR_NOMEM);
+	output_clear(&out);
+}
+
+static void
+ping(struct client *client, const struct wire_request *req)
+{
+	SAY(client, req, "OK pong");
+}
+
+static void
+version(struct client *client, const struct wire_request *req)
+{
+	SAY(client, req, "OK version=" SLOTD_VERSION " protocol=" ANSWER_PROTOCOL);
+}
+
+static void (*const execute[WIRE_NVERBS])(struct client *, const struct wire_request *) = {
+    [WIRE_HELLO] = hello,     [WIRE_ACQUIRE] = acquire, [WIRE_RELEASE] = release,
+    [WIRE_CANCEL] = cancel,   [WIRE_LIST] = report,     [WIRE_STATUS] = report,
+    [WIRE_HOLDERS] = report,  [WIRE_WAITERS] = report,  [WIRE_STATS] = report,
+    [WIRE_PING] = ping,       [WIRE_VERSION] = version, [WIRE_HELP] = report,
+    [WIRE_QUIT] = quit,
+};
+
+void
+request_execute(struct client *client, const char *line, size_t len)
+{
+	struct wire_request req;
+	struct wire_fault fault;
+	char text[ANSWER_MAX];
+	uint32_t max;
+
+	if (wire_is_blank(line, len))
+		return;
+	client->server->n_requests++;
+	if (wire_parse(line, len, &req, &fault) < 0)
+		say(client, &req, text, answer_fault(&fault, text));
+	else if (req.tag[0] != '\0' && pending_by_tag(&client->pendings, req.tag) != NULL)
+		say_error(client, &req, WIRE_ERR_TAG);
+	else if (pending_is_full(client, req.tag[0] != '\0', &max))
+		pending_refuse(client, req.tag, text, answer_too_many(max, text));
+	else
+		execute[req.verb](client, &req);
+}
+
+/* The tag at the line's beginning, if it has one, goes with the error: else it would be taken for
+ * the answer of another request. */
+void
+request_too_long(struct client *client, const char *line, size_t len)
+{
+	struct wire_request req;
+	struct wire_fault fault;
+
+	assert(len >= WIRE_LINE_MAX);
+	client->server->n_requests++;
+	(void)wire_parse(line, WIRE_LINE_MAX - 1, &req, &fault);
+	say_error(client, &req, WIRE_ERR_TOOLONG);
+}

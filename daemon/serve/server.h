@@ -1,0 +1,54 @@
+/* The server: all clients, what they have asked and not been answered, and what a turn of the loop
+ * has still to write. */
+#ifndef SERVER_H
+#define SERVER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "daemon/core/arbiter.h"
+
+struct client;
+struct config;
+struct loop;
+struct pending;
+
+STAILQ_HEAD(client_list, client);
+
+/* Connections that were closed by us, by reason; STATS shows them. */
+struct server_dropped {
+	uint64_t max_clients, no_fds, slow, no_memory;
+};
+
+struct server {
+	struct loop *loop;
+	const struct config *config;
+	nsec started;
+	uint32_t max_clients, n_clients;
+	uint64_t last_client, last_request;     /* the numbers given last */
+	uint64_t n_requests;                    /* lines executed */
+	struct server_dropped dropped;
+
+	struct client *clients;         /* by id (uthash); owned */
+	struct client_list dirty;       /* those that session_flush must see this turn */
+	struct client_list closed;      /* to be freed when the turn is over */
+
+	struct pending *waiting;        /* by id (uthash): those that the arbiter owes an answer */
+	struct pending *current;        /* the one that is being executed, or NULL */
+	struct pending *spare;          /* free ones */
+
+	bool is_running;                /* false when it was stopped and every client is gone */
+	bool is_stopping;
+};
+
+/* Takes over the loop's hooks.  Copies neither loop nor config. */
+void server_init(struct server *server, struct loop *loop, const struct config *config,
+    uint32_t max_clients);
+void server_fini(struct server *server);
+
+/* Answers every waiter ERR shutdown and closes each connection when its answers are written, or
+ * when it has not read them in time.  is_running is false at the end of that. */
+void server_stop(struct server *server);
+
+#endif

@@ -1,0 +1,72 @@
+/* A session: one client's connection, bytes to request lines and answers to bytes.
+ *
+ * A client is freed only between two turns of the loop, never under a callback of its own.  Across
+ * the arbiter clients are known by their numbers. */
+#ifndef SESSION_H
+#define SESSION_H
+
+#include <event2/event.h>
+#include <event2/event_struct.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+#include <uthash.h>
+
+#include "daemon/serve/output.h"
+#include "daemon/serve/pending.h"
+
+struct server;
+
+/* Output that waits for the client to read: above this, nothing more is read from it. */
+#define SESSION_OUTPUT_MAX ((size_t)64 * 1024)
+
+enum session_state {
+	SESSION_LINES,          /* reading requests */
+	SESSION_SKIPPING,       /* ... behind a line that is too long, up to its end */
+	SESSION_ENDING,         /* EOF, QUIT or shutdown: closes when all that is owed is written */
+	SESSION_CLOSED,         /* to be freed when the turn is over */
+};
+
+struct client {
+	uint64_t id;
+	struct server *server;
+	int fd;
+	int32_t pid;                    /* 0: unknown */
+	uint32_t uid;
+	enum session_state state;
+	bool events, detail;            /* as HELLO said */
+	bool is_full;                   /* its socket is: the writer is added */
+	bool is_blocked;                /* not read from until it reads its answers */
+	bool is_dirty;                  /* on server->dirty */
+	const char *broken;             /* not NULL: close it, for this reason */
+	char *label;                    /* HELLO's, or NULL; owned */
+	char *rest;                     /* input that is not executed yet, or NULL; owned */
+	uint32_t rest_len;
+	struct output out;
+	struct pendings pendings;
+	struct event reader, writer;
+	STAILQ_ENTRY(client) next_dirty, next_closed;
+	UT_hash_handle hh;              /* server->clients */
+};
+
+/* Takes fd in every case. */
+void session_open(struct server *server, int fd);
+
+/* Writes bytes as they are, whole lines, behind what is there already. */
+void session_write(struct client *client, const char *lines, size_t len);
+
+/* Writes what there is to write, executes what waited for that, and closes the connection when its
+ * time has come.  To be called at the end of a turn only. */
+void session_flush(struct client *client);
+
+/* No memory for it: it is kicked at the end of the turn. */
+void session_break(struct client *client, const char *why);
+
+/* Nothing more is read; see SESSION_ENDING. */
+void session_finish(struct client *client);
+
+/* Closes at once: by our decision, so what it holds is lost first; or because it is gone. */
+void session_kick(struct client *client, const char *why);
+void session_close(struct client *client, const char *why);
+
+#endif
