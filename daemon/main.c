@@ -1,0 +1,227 @@
+/* slotd: keeps "at most N at once" for the processes of a host. */
+#include <errno.h>
+#include <event2/event.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "daemon/config.h"
+#include "daemon/lock.h"
+#include "daemon/log.h"
+#include "daemon/loop.h"
+#include "daemon/serve/listener.h"
+#include "daemon/serve/server.h"
+#include "daemon/systemd.h"
+
+/* Exit statuses; 0 is the end by a signal, 1 (fatal) a start that failed.  See slotd(8). */
+enum { EXIT_USAGE = 64, EXIT_CONFIG = 78 };
+
+#define OWN_FDS 32              /* descriptors that are not a client's, with room to spare */
+
+struct options {
+	const char *config, *socket;
+	bool only_check;
+};
+
+static const char usage[] =
+    "usage: slotd [--config FILE] [--socket PATH]\n"
+    "       slotd --check-config [--config FILE]\n"
+    "       slotd --help | --version\n"
+    "\n"
+    "  --config FILE    read this file instead of " CONFIG_PATH "\n"
+    "  --socket PATH    listen here, whatever the file says\n"
+    "  --check-config   say what is wrong with the configuration, and exit\n"
+    "  --help           print this, and exit\n"
+    "  --version        print the version, and exit\n";
+
+static struct options
+parse_options(int argc, char **argv)
+{
+	static const struct option known[] = {
+	    {"config", required_argument, NULL, 'c'}, {"socket", required_argument, NULL, 's'},
+	    {"check-config", no_argument, NULL, 'n'}, {"help", no_argument, NULL, 'h'},
+	    {"version", no_argument, NULL, 'v'},      {NULL, 0, NULL, 0}};
+	struct options options = {0};
+	int option;
+
+	while ((option = getopt_long(argc, argv, "", known, NULL)) != -1) {
+		switch (option) {
+		case 'c':
+			options.config = optarg;
+			break;
+		case 's':
+			options.socket = optarg;
+			break;
+		case 'n':
+			options.only_check = true;
+			break;
+		case 'h':
+			fputs(usage, stdout);
+			exit(0);
+		case 'v':
+			puts("slotd " SLOTD_VERSION);
+			exit(0);
+		default:
+			fputs(usage, stderr);
+			exit(EXIT_USAGE);
+		}
+	}
+	if (optind < argc) {
+		fprintf(stderr, "slotd: what is \"%s\"?\n%s", argv[optind], usage);
+		exit(EXIT_USAGE);
+	}
+	return options;
+}
+
+static void
+complain(void *arg, const char *message)
+{
+	(void)arg;
+	log_error("%s", message);
+}
+
+static struct config *
+read_config(const struct options *options)
+{
+	struct config *config = config_load(options->config, complain, NULL);
+
+	if (config == NULL)
+		exit(EXIT_CONFIG);
+	if (options->socket != NULL && config_set_socket(config, options->socket) < 0) {
+		log_error("--socket %s: empty, or too long for a socket", options->socket);
+		exit(EXIT_USAGE);
+	}
+	return config;
+}
+
+/* A descriptor of ours must never be 0, 1 or 2: what is printed there would go to a client. */
+static void
+keep_standard_fds(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= 2);
+	if (fd > 2)
+		close(fd);
+}
+
+/* As many descriptors as we may have, and as many clients as they last for. */
+static uint32_t
+raise_max_clients(const struct config *config)
+{
+	struct rlimit fds;
+	uint32_t wanted = (uint32_t)config->max_clients;
+
+	if (getrlimit(RLIMIT_NOFILE, &fds) < 0)
+		fatal("getrlimit");
+	fds.rlim_cur = fds.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &fds) < 0)
+		log_warn("setrlimit: RLIMIT_NOFILE");
+	if (fds.rlim_cur <= OWN_FDS)
+		fatalx("only %ju file descriptors are allowed (RLIMIT_NOFILE)",
+		    (uintmax_t)fds.rlim_cur);
+	if (fds.rlim_cur - OWN_FDS >= wanted)
+		return wanted;
+	if (config_is_given(config, "max_clients"))
+		log_warnx("max_clients is %ju, not %u: more file descriptors are not allowed "
+		    "(RLIMIT_NOFILE)", (uintmax_t)(fds.rlim_cur - OWN_FDS), wanted);
+	return (uint32_t)(fds.rlim_cur - OWN_FDS);
+}
+
+static struct loop *
+make_loop(const struct config *config, const struct lock *lock)
+{
+	struct arb_conf conf = {
+	    .self = {.install = lock->install, .generation = lock->generation},
+	    .lease = config->lease_ms * NSEC_MS,
+	    .margin = config->margin_ms * NSEC_MS,
+	    .idle = config->idle_ms * NSEC_MS,
+	    .recall = config->recall_ms * NSEC_MS,
+	    .command_timeout = config->lease_ms * NSEC_MS,      /* memory answers at once */
+	    .sole = true,
+	    .n_links = 1,
+	};
+
+	if (getrandom(&conf.self.nonce, sizeof conf.self.nonce, 0) != sizeof conf.self.nonce)
+		fatal("getrandom");
+	return loop_new(&conf);
+}
+
+/* ---------------------------------------------------------------- the end */
+
+struct running {
+	struct server server;
+	struct listener *listener;
+};
+
+static void
+on_signal(evutil_socket_t signal, short what, void *arg)
+{
+	struct running *running = arg;
+
+	(void)what;
+	log_info("stopping: signal %d", (int)signal);
+	systemd_notify("STOPPING=1");
+	listener_free(running->listener);
+	running->listener = NULL;
+	server_stop(&running->server);
+}
+
+int
+main(int argc, char **argv)
+{
+	struct options options = parse_options(argc, argv);
+	struct config *config;
+	struct running running;
+	struct lock lock;
+	struct loop *loop;
+	struct event *term, *interrupt;
+	char *path = NULL;
+	int fd;
+
+	keep_standard_fds();
+	signal(SIGPIPE, SIG_IGN);
+	config = read_config(&options);
+	if (options.only_check) {
+		config_free(config);
+		return 0;
+	}
+	log_set_level((enum log_level)config->log_level);
+
+	fd = systemd_listen_fd(&path);
+	lock = lock_take(fd >= 0 ? path : config->socket);
+	loop = make_loop(config, &lock);
+	server_init(&running.server, loop, config, raise_max_clients(config));
+	running.listener = listener_new(&running.server, config, fd);
+	term = evsignal_new(loop_base(loop), SIGTERM, on_signal, &running);
+	interrupt = evsignal_new(loop_base(loop), SIGINT, on_signal, &running);
+	if (term == NULL || interrupt == NULL || event_add(term, NULL) < 0 ||
+	    event_add(interrupt, NULL) < 0)
+		fatalx("no signal handlers");
+	log_info("slotd " SLOTD_VERSION " listens on %s (libevent %s, install %016" PRIx64
+	    ", generation %" PRIu64 ")", fd >= 0 ? path : config->socket, event_get_version(),
+	    lock.install, lock.generation);
+	systemd_notify("READY=1");
+
+	while (running.server.is_running)
+		loop_turn(loop);
+
+	event_free(term);
+	event_free(interrupt);
+	listener_free(running.listener);
+	server_fini(&running.server);
+	loop_free(loop);
+	close(lock.fd);
+	config_free(config);
+	free(path);
+	log_info("stopped");
+	return 0;
+}
