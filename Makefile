@@ -114,6 +114,22 @@ $(B)/libslot.so.$(SOVERSION): $(LIB_OBJ) client/libslot.map
 
 include tests/check.mk
 
+# ---------------------------------------------------------------- to see it work
+
+demo: $(B)/slotd $(B)/slotctl
+	@SLOTD=$(B)/slotd SLOTCTL=$(B)/slotctl bash tests/demo.sh
+
+# The path is short, and below build/, which is this user's: not in a directory that others share.
+run: $(B)/slotd $(B)/slotctl
+	@mkdir -p build/run
+	@printf '%s\n' 'slotd runs here until you press ^C.  In another terminal, in this directory, try:' '' \
+		'  export SLOTD_SOCKET=build/run/slotd.sock' \
+		'  $(B)/slotctl run build --limit 2 -- sh -c '"'"'echo I have slot $$SLOT_NUMBER; sleep 10'"'"'' \
+		'  $(B)/slotctl list' \
+		'  $(B)/slotctl holders build' \
+		'  nc -U build/run/slotd.sock      and type: ACQUIRE build limit=2, STATUS build, HELP' ''
+	@exec $(B)/slotd --config /dev/null --socket build/run/slotd.sock
+
 # ---------------------------------------------------------------- install
 
 # source>destination; programs and the rest apart, for their permissions

@@ -36,7 +36,7 @@ class Build(unittest.TestCase):
 
     def test_scripts(self):
         self.clean("sh", "-n", "tests/deps.sh")
-        for script in (".ci/run", "client/slotctl.bash"):
+        for script in (".ci/run", "client/slotctl.bash", "tests/demo.sh"):
             self.clean("bash", "-n", script)
 
 
