@@ -165,15 +165,21 @@ notify_lost(struct pass *p, const struct mem_slot *s)
 
 /* ------------------------------------------------------------------ time and era */
 
-/* A random-looking id that two servers do not make up alike. */
+/* splitmix64, Steele et al. 2014 */
+static uint64_t
+mix(uint64_t x)
+{
+	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9;
+	x = (x ^ x >> 27) * 0x94d049bb133111eb;
+	return x ^ x >> 31;
+}
+
+/* A random-looking id that neither this server nor another makes up twice. */
 static uint64_t
 era_make(struct mem *m, usec now)
 {
-	uint64_t x = m->sid ^ ((uint64_t)now << 16) ^ ++m->n_eras_made;
+	uint64_t x = mix(mix(mix(m->sid) + (uint64_t)now) + ++m->n_eras_made);
 
-	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9; /* splitmix64, Steele et al. 2014 */
-	x = (x ^ x >> 27) * 0x94d049bb133111eb;
-	x ^= x >> 31;
 	return x != 0 ? x : 1;
 }
 

@@ -9,6 +9,7 @@
 	SUITE(arbiter) \
 	SUITE(fleet) \
 	SUITE(heap) \
+	SUITE(memory) \
 	SUITE(page) \
 	SUITE(text) \
 	SUITE(wire)
