@@ -85,11 +85,10 @@ echo "$n_jobs processes, and a group of $limit slots:  slotctl run demo --limit 
 
 start=$(us "$EPOCHREALTIME")
 for ((n = 1; n <= n_jobs; n++)); do
-	asked[$n]=$(us "$EPOCHREALTIME")
+	asked[n]=$(us "$EPOCHREALTIME")
 	# A process group of its own, so that all of it can be killed.
 	setsid "$slotctl" run demo --limit $limit --label "job$n" -- bash "$0" job $n "$dir/pipe" &
-	pids[$n]=$!
-	disown
+	pids[n]=$!
 done
 
 while ((over < n_jobs)); do
@@ -99,8 +98,8 @@ while ((over < n_jobs)); do
 	enter)
 		((granted++, inside++, inside > peak)) && peak=$inside
 		[ -n "${runs[$slot]-}" ] && twice=$slot
-		((now - asked[$n] > longest)) && longest=$((now - asked[$n]))
-		runs[$slot]=$n
+		((now - asked[n] > longest)) && longest=$((now - asked[n]))
+		runs[slot]=$n
 		unset "asked[$n]"
 		say "job $n runs in slot $slot"
 		if [ "$slot" = "$kill_slot" ] && [ -z "$moved" ]; then
@@ -110,7 +109,7 @@ while ((over < n_jobs)); do
 		;;
 	leave)
 		((over++, inside--))
-		unset "runs[$slot]" "pids[$n]"
+		unset "runs[$slot]"
 		say "job $n is done"
 		;;
 	esac
@@ -122,6 +121,7 @@ while ((over < n_jobs)); do
 		now=$(us "$EPOCHREALTIME")
 		say "kill -9: job $n in slot $slot" keep
 		kill_time=$(us "$EPOCHREALTIME")
+		disown "${pids[$n]}"            # bash need not tell of it
 		kill -9 -- "-${pids[$n]}"
 		unset "pids[$n]"
 	fi
@@ -130,6 +130,10 @@ done
 # ---------------------------------------------------------------- the proof
 
 verdict=
+for n in "${!pids[@]}"; do
+	wait "${pids[$n]}" || verdict="job $n ended with status $?"
+	unset "pids[$n]"
+done
 ((granted == n_jobs)) || verdict="only $granted of $n_jobs jobs got a slot"
 ((peak == limit)) || verdict="peak inside $peak, and the limit is $limit"
 ((twice == 0)) || verdict="slot $twice was held twice at once"
