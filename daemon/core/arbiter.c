@@ -265,15 +265,16 @@ client_release(struct arb *arb, struct client *c, const struct arb_event *e)
 			return;
 		}
 	}
+	/* The answer first: a waiter of the same client may be granted by what follows. */
+	arb->stats.releases++;
+	act = arb_answer(arb, c->id, e->request, WIRE_OK);
+	act->group = g->name;
 	for (uint32_t i = 0; i < e->release.n_slots; i++) {
 		struct slot *s = slot_find(g, e->release.slots[i]);
 
 		assert(s != NULL && s->hold != NULL && s->hold->client == c);
 		hold_drop_slot(arb, s->hold, s);
 	}
-	arb->stats.releases++;
-	act = arb_answer(arb, c->id, e->request, WIRE_OK);
-	act->group = g->name;
 }
 
 static void
