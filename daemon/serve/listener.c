@@ -150,17 +150,19 @@ static void
 take(struct listener *listener, int fd)
 {
 	struct server *server = listener->server;
-	bool is_full = server->n_clients >= server->max_clients;
 
-	if (is_full && !listener->is_full)
-		log_warnx("max_clients: %u are connected; more are refused", server->n_clients);
-	listener->is_full = is_full;
-	if (is_full) {
-		server->dropped.max_clients++;
-		refuse(listener, fd, "slotd has as many connections as it may have");
-	} else {
+	if (server->n_clients < server->max_clients) {
+		/* At the brink it would be said again with each that comes and goes. */
+		if (server->n_clients < server->max_clients - server->max_clients / 10)
+			listener->is_full = false;
 		session_open(server, fd);
+		return;
 	}
+	if (!listener->is_full)
+		log_warnx("max_clients: %u are connected; more are refused", server->n_clients);
+	listener->is_full = true;
+	server->dropped.max_clients++;
+	refuse(listener, fd, "slotd has as many connections as it may have");
 }
 
 static int
