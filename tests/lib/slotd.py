@@ -1,0 +1,268 @@
+"""Real daemons and raw clients for tests.
+
+    with Daemon("[group g]\\nlimit = 2\\n") as slotd, slotd.client() as a:
+        assert a.ask("ACQUIRE g").startswith("OK 1 ")
+
+Nothing here sleeps or polls: each wait is for an event (readiness, a line, an EOF, a line of the
+log, an end of a process) and fails loudly after TIMEOUT, which is generous on purpose.
+
+Environment: SLOTD (build/slotd), SLOTD_WRAP (a command put before it, such as valgrind),
+SLOTD_TEST_SLOW (multiplies the timeout).
+"""
+import os
+import re
+import select
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+
+SLOTD = os.path.abspath(os.environ.get("SLOTD", "build/slotd"))
+SLOTCTL = os.path.abspath(os.environ.get("SLOTCTL", "build/slotctl"))
+WRAP = shlex.split(os.environ.get("SLOTD_WRAP", ""))
+TIMEOUT = 30 * float(os.environ.get("SLOTD_TEST_SLOW", "1"))
+
+LOG_LINE = re.compile(r"^\S+Z slotd\[\d+\] (error|warning|info|debug): ")
+
+
+class Failure(AssertionError):
+    """What a daemon or a client did wrong; for a daemon, with its log."""
+
+
+def wait_end(process, what):
+    """Waits for the end of a subprocess.Popen without polling.  -> its return code"""
+    fd = os.pidfd_open(process.pid)
+    try:
+        if not select.select([fd], [], [], TIMEOUT)[0]:
+            raise Failure(f"{what} has not ended after {TIMEOUT:.0f} s")
+    finally:
+        os.close(fd)
+    return process.wait()
+
+
+class Log:
+    """The lines that a process writes to a pipe, as they come."""
+
+    def __init__(self, pipe):
+        self.lines = []
+        self._pipe = pipe
+        self._more = threading.Condition()
+        self._ended = False
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
+
+    def _read(self):
+        with self._pipe:
+            for line in self._pipe:
+                with self._more:
+                    self.lines.append(line.rstrip("\n"))
+                    self._more.notify_all()
+        with self._more:
+            self._ended = True
+            self._more.notify_all()
+
+    def find(self, pattern):
+        return [line for line in self.lines if re.search(pattern, line)]
+
+    def wait_for(self, pattern, count=1):
+        """Waits until `count` lines match the regular expression.  -> these lines"""
+        with self._more:
+            self._more.wait_for(lambda: len(self.find(pattern)) >= count or self._ended, TIMEOUT)
+            found = self.find(pattern)
+        if len(found) < count:
+            raise Failure(f"the log has {len(found)} of {count} lines like: {pattern}\n{self}")
+        return found
+
+    def join(self):
+        """All of it, when every writer has gone."""
+        self._thread.join(TIMEOUT)
+        if self._thread.is_alive():
+            raise Failure("a process has outlived slotd and holds its standard error")
+
+    def __str__(self):
+        return "\n".join(f"  | {line}" for line in self.lines)
+
+
+class Daemon:
+    """A slotd of its own in a temporary directory; ready when the constructor returns.
+
+    expect: regular expressions of the warnings and errors that its log may have."""
+
+    def __init__(self, config="", *args, expect=(), env=None, before_exec=None):
+        self.expect = list(expect)
+        self.dir = tempfile.mkdtemp(prefix="slotd-test-")
+        self.socket = os.path.join(self.dir, "slotd.sock")
+        self.config = os.path.join(self.dir, "slotd.conf")
+        self.process = self.log = None
+        self._args, self._env, self._before_exec = args, env or {}, before_exec
+        with open(self.config, "w", encoding="utf-8") as file:
+            file.write(config)
+        try:
+            self.start()
+        except BaseException:
+            self.kill()
+            raise
+
+    def start(self):
+        """Starts it and waits for READY=1; by itself only after stop(keep=True) or kill(keep=True)."""
+        path = os.path.join(self.dir, "notify")
+        env = {k: v for k, v in os.environ.items()
+               if k not in ("JOURNAL_STREAM", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES")}
+        env.update(self._env, NOTIFY_SOCKET=path)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+            notify.bind(path)
+            self.process = subprocess.Popen(
+                [*WRAP, SLOTD, "--config", self.config, "--socket", self.socket, *self._args],
+                env=env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE, text=True, errors="backslashreplace",
+                preexec_fn=self._before_exec)
+            self.log = Log(self.process.stderr)
+            fd = os.pidfd_open(self.process.pid)
+            try:
+                readable = select.select([notify, fd], [], [], TIMEOUT)[0]
+                if notify not in readable:
+                    self.fail("has ended" if readable else "is not ready")
+                message = notify.recv(4096).decode()
+                if "READY=1" not in message.split("\n"):
+                    self.fail(f"sent {message!r} and not READY=1")
+            finally:
+                os.close(fd)
+        os.unlink(path)
+
+    def client(self, **options):
+        return Client(self.socket, **options)
+
+    def fail(self, what):
+        if self.process.poll() is not None:
+            self.log.join()
+        raise Failure(f"slotd {what} (status {self.process.poll()}); its log:\n{self.log}")
+
+    def stop(self, keep=False, sig=signal.SIGTERM):
+        """Ends it in good order: exit status 0, a clean log, nothing left behind."""
+        if self.process is None:
+            return
+        try:
+            self.process.send_signal(sig)
+            status = wait_end(self.process, "slotd")
+            self.log.join()
+            if status != 0:
+                self.fail("did not end in good order")
+            self.check_log()
+            left = set(os.listdir(self.dir)) - {"slotd.conf", "slotd.sock.lock"}
+            if left:
+                self.fail(f"left {left} behind")
+            self.process = None
+        finally:
+            if not keep or self.process is not None:
+                self.kill()
+
+    def kill(self, keep=False):
+        """kill -9, and no questions asked."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+            self.log.join()
+            self.process = None
+        if not keep:
+            shutil.rmtree(self.dir, ignore_errors=True)
+
+    def check_log(self):
+        """No line that is not the log's own (a sanitizer's), no warning that was not expected."""
+        for line in self.log.lines:
+            form = LOG_LINE.match(line)
+            if form and form[1] in ("info", "debug"):
+                continue
+            if not form or not any(re.search(pattern, line) for pattern in self.expect):
+                self.fail(f"logged: {line}")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, value, trace):
+        if kind is None:
+            self.stop()
+            return
+        if self.process is not None:
+            if not issubclass(kind, Failure) or "its log:" not in str(value):
+                print(f"slotd's log:\n{self.log}", file=sys.stderr)
+        self.kill()
+
+
+class Client:
+    """A raw connection.  Lines go in and out as str, without their LF; bytes as they are."""
+
+    def __init__(self, path):
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.socket.settimeout(TIMEOUT)
+        self._buffer = b""
+        try:
+            self.socket.connect(path)
+        except BaseException:
+            self.socket.close()
+            raise
+
+    def send(self, *lines):
+        self.send_bytes("".join(f"{line}\n" for line in lines).encode("utf-8", "surrogateescape"))
+
+    def send_bytes(self, data):
+        self.socket.sendall(data)
+
+    def readline(self):
+        """One line; EOFError at the end of the input, or where the connection was reset."""
+        while b"\n" not in self._buffer:
+            try:
+                more = self.socket.recv(65536)
+            except socket.timeout:
+                raise Failure(f"no line after {TIMEOUT:.0f} s; have {self._buffer!r}") from None
+            except ConnectionResetError:
+                more = b""
+            if not more:
+                if self._buffer:
+                    raise Failure(f"half a line at EOF: {self._buffer!r}")
+                raise EOFError("slotd has closed the connection")
+            self._buffer += more
+        line, _, self._buffer = self._buffer.partition(b"\n")
+        return line.decode("ascii")         # slotd writes nothing else
+
+    def ask(self, line):
+        self.send(line)
+        return self.readline()
+
+    def ask_list(self, line):
+        """-> the lines of a list reply, without the first"""
+        first = self.ask(line)
+        words = first.split()
+        if len(words) < 2 or words[0] != "OK" or not words[1].isdigit():
+            raise Failure(f"{line!r} was answered {first!r}, which begins no list")
+        return [self.readline() for _ in range(int(words[1]))]
+
+    def expect(self, pattern, line=None):
+        """Reads a line (sends one before, if given), which must match as a whole.  -> the match"""
+        answer = self.readline() if line is None else self.ask(line)
+        found = re.fullmatch(pattern, answer)
+        if not found:
+            raise Failure(f"expected {pattern!r}, got {answer!r}")
+        return found
+
+    def expect_eof(self):
+        try:
+            line = self.readline()
+        except EOFError:
+            return
+        raise Failure(f"expected EOF, got {line!r}")
+
+    def half_close(self):
+        self.socket.shutdown(socket.SHUT_WR)
+
+    def close(self):
+        self.socket.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
