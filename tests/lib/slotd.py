@@ -97,7 +97,7 @@ class Daemon:
         self.dir = tempfile.mkdtemp(prefix="slotd-test-")
         self.socket = os.path.join(self.dir, "slotd.sock")
         self.config = os.path.join(self.dir, "slotd.conf")
-        self.process = self.log = None
+        self.process = self.log = self._notify = None
         self._args, self._env, self._before_exec = args, env or {}, before_exec
         with open(self.config, "w", encoding="utf-8") as file:
             file.write(config)
@@ -113,25 +113,29 @@ class Daemon:
         env = {k: v for k, v in os.environ.items()
                if k not in ("JOURNAL_STREAM", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES")}
         env.update(self._env, NOTIFY_SOCKET=path)
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
-            notify.bind(path)
-            self.process = subprocess.Popen(
-                [*WRAP, SLOTD, "--config", self.config, "--socket", self.socket, *self._args],
-                env=env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE, text=True, errors="backslashreplace",
-                preexec_fn=self._before_exec)
-            self.log = Log(self.process.stderr)
-            fd = os.pidfd_open(self.process.pid)
-            try:
-                readable = select.select([notify, fd], [], [], TIMEOUT)[0]
-                if notify not in readable:
-                    self.fail("has ended" if readable else "is not ready")
-                message = notify.recv(4096).decode()
-                if "READY=1" not in message.split("\n"):
-                    self.fail(f"sent {message!r} and not READY=1")
-            finally:
-                os.close(fd)
-        os.unlink(path)
+        notify = self._notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        notify.bind(path)               # open for as long as slotd runs, which also tells its end
+        self.process = subprocess.Popen(
+            [*WRAP, SLOTD, "--config", self.config, "--socket", self.socket, *self._args],
+            env=env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE, text=True, errors="backslashreplace",
+            preexec_fn=self._before_exec)
+        self.log = Log(self.process.stderr)
+        fd = os.pidfd_open(self.process.pid)
+        try:
+            readable = select.select([notify, fd], [], [], TIMEOUT)[0]
+            if notify not in readable:
+                self.fail("has ended" if readable else "is not ready")
+            message = notify.recv(4096).decode()
+            if "READY=1" not in message.split("\n"):
+                self.fail(f"sent {message!r} and not READY=1")
+        finally:
+            os.close(fd)
+
+    def _ended(self):
+        self.process = None
+        self._notify.close()
+        os.unlink(os.path.join(self.dir, "notify"))
 
     def client(self, **options):
         return Client(self.socket, **options)
@@ -152,10 +156,10 @@ class Daemon:
             if status != 0:
                 self.fail("did not end in good order")
             self.check_log()
-            left = set(os.listdir(self.dir)) - {"slotd.conf", "slotd.sock.lock"}
+            left = set(os.listdir(self.dir)) - {"slotd.conf", "slotd.sock.lock", "notify"}
             if left:
                 self.fail(f"left {left} behind")
-            self.process = None
+            self._ended()
         finally:
             if not keep or self.process is not None:
                 self.kill()
@@ -166,7 +170,7 @@ class Daemon:
             self.process.kill()
             self.process.wait()
             self.log.join()
-            self.process = None
+            self._ended()
         if not keep:
             shutil.rmtree(self.dir, ignore_errors=True)
 
