@@ -93,6 +93,7 @@ slot_process(struct slot_conn *conn)
 			break;
 	}
 	conn->is_processing = false;
+	conn_flush(conn);
 	if (conn->ended && conn->error != conn->ended)
 		conn_error(conn, conn->ended, NULL);
 	return conn_leave(conn, conn->ended);

@@ -30,7 +30,8 @@ conn_flush(struct slot_conn *conn)
 	conn->out_sent = conn->out_len = 0;
 }
 
-/* Copies the line; sends it now if that does not block, else by and by. */
+/* Copies the line; sends it now if that does not block, else by and by.  What callbacks say goes out
+ * together, at the end of slot_process(). */
 int
 conn_say(struct slot_conn *conn, const char *line, size_t len)
 {
@@ -53,7 +54,8 @@ conn_say(struct slot_conn *conn, const char *line, size_t len)
 	}
 	memcpy(conn->out + conn->out_len, line, len);
 	conn->out_len += len;
-	conn_flush(conn);
+	if (!conn->is_processing)
+		conn_flush(conn);
 	return 0;
 }
 

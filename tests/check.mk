@@ -15,10 +15,11 @@ CHECK_LIBS   = $(shell pkg-config --libs check)
 TEST_OBJ    = $(patsubst %.c,$(O)/%.o,$(wildcard $(1)))
 UNIT_CORE   := $(call TEST_OBJ,tests/unit/*.c tests/unit/core/*.c)
 UNIT_DAEMON := $(call TEST_OBJ,tests/unit/*.c tests/unit/daemon/*.c)
+UNIT_LIB    := $(call TEST_OBJ,tests/unit/*.c tests/unit/lib/*.c)
 FUZZERS     := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 REPLAYS     := $(FUZZERS:%=$(B)/%)
 
-UNIT_TESTS  := $(B)/unit_core $(if $(wildcard tests/unit/daemon/test_*.c),$(B)/unit_daemon) $(REPLAYS)
+UNIT_TESTS  := $(B)/unit_core $(B)/unit_lib $(if $(wildcard tests/unit/daemon/test_*.c),$(B)/unit_daemon) $(REPLAYS)
 LIVE_TESTS  := $(sort $(wildcard tests/*/test_*.py))
 TEST_ENV    = SLOTD=$(B)/slotd SLOTCTL=$(B)/slotctl LIBSLOT=$(B)/libslot.a
 
@@ -38,8 +39,8 @@ build/deps-check: tests/deps.sh
 	@mkdir -p $(@D)
 	$(Q)sh tests/deps.sh check && touch $@
 
-$(sort $(UNIT_CORE) $(UNIT_DAEMON)): ALL_CPPFLAGS += $(CHECK_CFLAGS)
-$(sort $(UNIT_CORE) $(UNIT_DAEMON)): | build/deps-check
+$(sort $(UNIT_CORE) $(UNIT_DAEMON) $(UNIT_LIB)): ALL_CPPFLAGS += $(CHECK_CFLAGS)
+$(sort $(UNIT_CORE) $(UNIT_DAEMON) $(UNIT_LIB)): | build/deps-check
 
 # the core's objects and nothing else: the linker guards the architecture
 $(B)/unit_core: $(UNIT_CORE) $(CORE_OBJ)
@@ -49,6 +50,12 @@ $(B)/unit_core: $(UNIT_CORE) $(CORE_OBJ)
 $(B)/unit_daemon: $(UNIT_DAEMON) $(filter-out $(O)/daemon/main.o,$(DAEMON_OBJ))
 	$(if $(Q),@echo "  LINK    $@")
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(CHECK_LIBS) $(DEP_LIBS)
+
+# through slot.h alone; the library's allocations can be made to fail
+$(B)/unit_lib: $(UNIT_LIB) $(B)/libslot.a
+	$(if $(Q),@echo "  LINK    $@")
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -Wl,--wrap=calloc,--wrap=realloc,--wrap=strdup \
+		-o $@ $^ $(CHECK_LIBS)
 
 # A fuzzer is built twice: with a main that replays tests/fuzz/corpus/NAME, for `make check`, and
 # with libFuzzer.
