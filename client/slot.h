@@ -89,6 +89,7 @@ enum {
 	SLOT_ECLIENTS      = -19,       /* clients: slotd has as many connections as it may */
 	SLOT_ESHUTDOWN     = -20,       /* shutdown: slotd is stopping */
 	SLOT_ENOMEM        = -21,       /* nomem: no memory, here or in slotd */
+	SLOT_EBACKEND      = -22,       /* backend: what slotd shares cannot serve the group */
 
 	/* What the library finds itself. */
 	SLOT_EINVAL        = -101,      /* a bug of the caller: NULL, options of no known size, ... */

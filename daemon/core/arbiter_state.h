@@ -21,6 +21,7 @@
 #define TOKEN_BITS 16
 #define TOKEN_COUNT_MAX ((1u << TOKEN_BITS) - 1)
 #define LOST_MAX 64             /* lost holds that a client has not released, remembered for it */
+#define RETRY (1000 * NSEC_MS)  /* after an error of the backend */
 #define LOOK_SLACK (20 * NSEC_MS) /* behind the moment when something will have changed */
 
 enum timer_kind { TIMER_GROUP, TIMER_WAITER, TIMER_HOLD, TIMER_ADOPT };
@@ -148,6 +149,7 @@ struct group {
 	nsec deadline;          /* until then the lease may be believed */
 	nsec hot_until;
 	nsec renew_at, look_at;
+	nsec retry_at;          /* the backend has refused: no exchange before */
 	nsec quiet_since;       /* NSEC_NEVER: it is not */
 
 	struct xch_request *request; /* in flight; owned */

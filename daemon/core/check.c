@@ -69,7 +69,7 @@ check_waiters(const struct arb *arb, const struct group *g)
 	}
 	assert(of_classes == n);
 	/* whoever could be served at once is at least on the way to the backend */
-	if (n > 0 && g->request == NULL && !arb->gone && (arb->link_up >> g->link & 1) != 0)
+	if (n > 0 && g->request == NULL && g->retry_at <= arb->now && !arb->gone && (arb->link_up >> g->link & 1) != 0)
 		LIST_FOREACH (cls, &g->classes, link)
 			assert(cls->n_sent == cls->n || cls->n_sent == XCH_WANTS_MAX ||
 			    waiter_class_deferred(arb, g, cls));

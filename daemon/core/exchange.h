@@ -81,11 +81,13 @@ enum xch_status {
 	XCH_STALE,              /* a later request of this daemon was there first; nothing done */
 	XCH_RESYNC,             /* the record is not the one the daemon means; nothing done */
 	XCH_GONE,               /* a later daemon of this install has been there; nothing done */
+	XCH_ERROR,              /* the backend cannot do it for this group: see error; nothing done */
 };
 
 struct xch_reply {
 	enum xch_status status;
 	uint64_t seq;           /* of the request; the rest is there only with XCH_OK */
+	const char *error;      /* XCH_ERROR: for people, such as the name of a key of the wrong type */
 
 	uint32_t n_granted, n_lost, n_full, n_refused;
 	const struct xch_grant *granted;

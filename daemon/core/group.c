@@ -263,6 +263,8 @@ group_rearm(struct arb *arb, struct group *g)
 		sooner(&at, g->quiet_since + arb->conf.lease);
 	if (g->deadline != 0 && (g->slots != NULL || g->synced))
 		sooner(&at, g->deadline);
+	if (up && g->retry_at > arb->now)
+		sooner(&at, g->retry_at);
 	if (g->request != NULL)
 		sooner(&at, g->hang_at);
 	else if (up && g->n_waiters > 0)

@@ -174,7 +174,7 @@ sync_compose(struct arb *arb, struct group *g)
 	if (arb->gone || (arb->link_up >> g->link & 1) == 0)
 		return;
 	give_idle_back(arb, g);
-	if (g->request != NULL)
+	if (g->request != NULL || arb->now < g->retry_at)
 		return;
 	if (full && g->slots == NULL && g->n_waiters == 0 && TAILQ_EMPTY(&g->adopts) && !g->dirty) {
 		g->n_releases = g->n_cancels = 0;
@@ -342,6 +342,21 @@ is_gone(struct arb *arb)
 	arb_act(arb, ARB_IS_GONE);
 }
 
+/* The backend can do nothing for this group.  Who waits is told; who holds keeps it until the lease
+ * ends; and it is asked again after a while. */
+static void
+heard_error(struct arb *arb, struct group *g, const char *text)
+{
+	struct waiter *w;
+
+	g->retry_at = arb->now + RETRY;
+	text = arb_copy_string(arb, text);
+	while ((w = TAILQ_FIRST(&g->waiters)) != NULL) {
+		waiter_refuse(arb, w, WIRE_ERR_BACKEND);
+		arb->actions[arb->n_actions - 1].text = text;
+	}
+}
+
 /* False if the reply says nothing that may be believed. */
 static bool
 reply_counts(struct arb *arb, struct group *g, const struct xch_reply *re, nsec deadline)
@@ -356,6 +371,8 @@ reply_counts(struct arb *arb, struct group *g, const struct xch_reply *re, nsec 
 		g->doubt = true;
 		arb->stats.resyncs++;
 	}
+	if (!g->is_stale && re->status == XCH_ERROR)
+		heard_error(arb, g, re->error);
 	if (!g->is_stale && re->status == XCH_GONE)
 		is_gone(arb);
 	return counts;

@@ -184,6 +184,29 @@ START_TEST(no_reply_in_time)
 }
 END_TEST
 
+/* The backend can do nothing for the group: waiters are told, holders keep what they have. */
+START_TEST(backend_error)
+{
+	struct xch_reply error = {.status = XCH_ERROR, .error = "the key x is a list"};
+	uint64_t a, b;
+
+	rig_expect_slot(r, ask(0, 1, 1), 1);
+	r->hold_exchanges = true;
+	a = ask(0, 2, 2);
+	error.seq = r->held[0]->seq;
+	r->held[0] = NULL;
+	rig_step(r, 0, &(struct arb_event){.type = ARB_REPLY,
+	    .reply = {.group = "g", .reply = &error}});
+	rig_expect_error(r, a, WIRE_ERR_BACKEND);
+	b = ask(0, 3, 2);
+	ck_assert(r->held[0] == NULL);          /* not before a while has passed */
+	r->hold_exchanges = false;
+	rig_advance(r, 1000 * MS);
+	rig_expect_slot(r, b, 2);
+	ck_assert_uint_eq(r->n_losts, 0);
+}
+END_TEST
+
 START_TEST(unproven_and_kept)
 {
 	uint64_t a;
@@ -263,6 +286,7 @@ fleet_suite(void)
 	tcase_add_test(tc, broken_link_mid_exchange);
 	tcase_add_test(tc, lost_reply);
 	tcase_add_test(tc, no_reply_in_time);
+	tcase_add_test(tc, backend_error);
 	tcase_add_test(tc, unproven_and_kept);
 	tcase_add_test(tc, unproven_and_taken);
 	tcase_add_test(tc, resume);
