@@ -276,14 +276,14 @@ run_command(struct ctl *c, const struct command *command, int argc, char **argv)
 	return command->function(c, arg, argv + optind);
 }
 
-/* A descriptor below 3 that we were started without would be given to our socket, and the command
- * would read slotd's answers as its input.  The place holder is closed again by exec. */
+/* A descriptor below 3 that we were started without would be given to a socket, and messages would
+ * go to slotd.  What stands there instead can be neither read nor written, and exec closes it. */
 static void
 fill_standard_descriptors(void)
 {
 	int fd;
 
-	while ((fd = open("/dev/null", O_RDWR | O_CLOEXEC)) >= 0 && fd < 3)
+	while ((fd = open("/", O_PATH | O_CLOEXEC)) >= 0 && fd < 3)
 		;
 	if (fd >= 3)
 		close(fd);
