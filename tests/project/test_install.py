@@ -64,7 +64,7 @@ class Install(unittest.TestCase):
                      "usr/share/man/man8/slotd.8", "usr/share/man/man5/slotd.conf.5",
                      "usr/share/man/man1/slotctl.1", "usr/share/man/man3/libslot.3",
                      "usr/share/man/man7/slotd-protocol.7", "usr/share/doc/slotd/PROTOCOL.txt",
-                     "usr/share/doc/slotd/LICENSE",
+                     "usr/share/doc/slotd/LICENSE", "usr/share/doc/slotd/README.md",
                      "usr/share/bash-completion/completions/slotctl", "etc/slotd/slotd.conf"):
             self.assertIn(path, found)
         self.assertIn("\nExecStart=/usr/sbin/slotd\n",
