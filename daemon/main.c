@@ -80,16 +80,25 @@ parse_options(int argc, char **argv)
 }
 
 static void
-complain(void *arg, const char *message)
+complain_log(void *arg, const char *message)
 {
 	(void)arg;
 	log_error("%s", message);
 }
 
+/* To whoever checks a file, not to the log: editors and scripts find file:line: at the start. */
+static void
+complain_plain(void *arg, const char *message)
+{
+	(void)arg;
+	fprintf(stderr, "%s\n", message);
+}
+
 static struct config *
 read_config(const struct options *options)
 {
-	struct config *config = config_load(options->config, complain, NULL);
+	struct config *config = config_load(options->config,
+	    options->only_check ? complain_plain : complain_log, NULL);
 
 	if (config == NULL)
 		exit(EXIT_CONFIG);
