@@ -19,7 +19,7 @@ UNIT_LIB    := $(call TEST_OBJ,tests/unit/*.c tests/unit/lib/*.c)
 FUZZERS     := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 REPLAYS     := $(FUZZERS:%=$(B)/%)
 
-UNIT_TESTS  := $(B)/unit_core $(B)/unit_lib $(if $(wildcard tests/unit/daemon/test_*.c),$(B)/unit_daemon) $(REPLAYS)
+UNIT_TESTS  := $(B)/unit_core $(B)/unit_daemon $(B)/unit_lib $(REPLAYS)
 LIVE_TESTS  := $(sort $(wildcard tests/*/test_*.py))
 TEST_ENV    = SLOTD=$(B)/slotd SLOTCTL=$(B)/slotctl LIBSLOT=$(B)/libslot.a
 

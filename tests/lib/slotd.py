@@ -9,6 +9,7 @@ log, an end of a process) and fails loudly after TIMEOUT, which is generous on p
 Environment: SLOTD (build/slotd), SLOTD_WRAP (a command put before it, such as valgrind),
 SLOTD_TEST_SLOW (multiplies the timeout).
 """
+import contextlib
 import os
 import re
 import select
@@ -93,12 +94,16 @@ class Daemon:
     expect: regular expressions of the warnings and errors that its log may have."""
 
     def __init__(self, config="", *args, expect=(), env=None, before_exec=None):
-        self.expect = list(expect)
+        # the machine may allow less than the default of max_clients
+        self.expect = [r"max_clients is \d+, not \d+", *expect]
         self.dir = tempfile.mkdtemp(prefix="slotd-test-")
         self.socket = os.path.join(self.dir, "slotd.sock")
         self.config = os.path.join(self.dir, "slotd.conf")
-        self.process = self.log = self._notify = None
+        self.process = self.log = None
         self._args, self._env, self._before_exec = args, env or {}, before_exec
+        self._notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._notify.settimeout(TIMEOUT)
+        self._notify.bind(os.path.join(self.dir, "notify"))
         with open(self.config, "w", encoding="utf-8") as file:
             file.write(config)
         try:
@@ -109,36 +114,27 @@ class Daemon:
 
     def start(self):
         """Starts it and waits for READY=1; by itself only after stop(keep=True) or kill(keep=True)."""
-        path = os.path.join(self.dir, "notify")
         env = {k: v for k, v in os.environ.items()
                if k not in ("JOURNAL_STREAM", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES")}
-        env.update(self._env, NOTIFY_SOCKET=path)
-        notify = self._notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        notify.bind(path)               # open for as long as slotd runs, which also tells its end
+        env.update(self._env, NOTIFY_SOCKET=self._notify.getsockname())
         self.process = subprocess.Popen(
             [*WRAP, SLOTD, "--config", self.config, "--socket", self.socket, *self._args],
-            env=env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE, text=True, errors="backslashreplace",
-            preexec_fn=self._before_exec)
+            env=env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+            text=True, errors="backslashreplace", preexec_fn=self._before_exec)
         self.log = Log(self.process.stderr)
         fd = os.pidfd_open(self.process.pid)
         try:
-            readable = select.select([notify, fd], [], [], TIMEOUT)[0]
-            if notify not in readable:
-                self.fail("has ended" if readable else "is not ready")
-            message = notify.recv(4096).decode()
-            if "READY=1" not in message.split("\n"):
-                self.fail(f"sent {message!r} and not READY=1")
+            ready = False
+            while not ready:
+                readable = select.select([self._notify, fd], [], [], TIMEOUT)[0]
+                if self._notify not in readable:
+                    self.fail("has ended" if readable else "is not ready")
+                ready = "READY=1" in self._notify.recv(4096).decode().split("\n")
         finally:
             os.close(fd)
 
-    def _ended(self):
-        self.process = None
-        self._notify.close()
-        os.unlink(os.path.join(self.dir, "notify"))
-
-    def client(self, **options):
-        return Client(self.socket, **options)
+    def client(self):
+        return Client(self.socket)
 
     def fail(self, what):
         if self.process.poll() is not None:
@@ -147,19 +143,19 @@ class Daemon:
 
     def stop(self, keep=False, sig=signal.SIGTERM):
         """Ends it in good order: exit status 0, a clean log, nothing left behind."""
-        if self.process is None:
-            return
         try:
+            if self.process is None:
+                return
             self.process.send_signal(sig)
             status = wait_end(self.process, "slotd")
             self.log.join()
             if status != 0:
                 self.fail("did not end in good order")
             self.check_log()
-            left = set(os.listdir(self.dir)) - {"slotd.conf", "slotd.sock.lock", "notify"}
+            left = set(os.listdir(self.dir)) - {"notify", "slotd.conf", "slotd.sock.lock"}
             if left:
                 self.fail(f"left {left} behind")
-            self._ended()
+            self.process = None
         finally:
             if not keep or self.process is not None:
                 self.kill()
@@ -170,8 +166,9 @@ class Daemon:
             self.process.kill()
             self.process.wait()
             self.log.join()
-            self._ended()
+            self.process = None
         if not keep:
+            self._notify.close()
             shutil.rmtree(self.dir, ignore_errors=True)
 
     def check_log(self):
@@ -197,7 +194,7 @@ class Daemon:
 
 
 class Client:
-    """A raw connection.  Lines go in and out as str, without their LF; bytes as they are."""
+    """A raw connection.  Lines go in as str or bytes and come out as str, without their LF."""
 
     def __init__(self, path):
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -210,7 +207,8 @@ class Client:
             raise
 
     def send(self, *lines):
-        self.send_bytes("".join(f"{line}\n" for line in lines).encode("utf-8", "surrogateescape"))
+        self.send_bytes(b"".join((line.encode() if isinstance(line, str) else line) + b"\n"
+                                 for line in lines))
 
     def send_bytes(self, data):
         self.socket.sendall(data)
@@ -249,7 +247,7 @@ class Client:
         answer = self.readline() if line is None else self.ask(line)
         found = re.fullmatch(pattern, answer)
         if not found:
-            raise Failure(f"expected {pattern!r}, got {answer!r}")
+            raise Failure(f"expected {pattern!r}, got {answer!r}" + (f" to {line!r}" if line else ""))
         return found
 
     def expect_eof(self):
@@ -270,3 +268,24 @@ class Client:
 
     def __exit__(self, *_):
         self.close()
+
+
+@contextlib.contextmanager
+def bystander(slotd):
+    """A client that holds a slot and waits for it once more; checks at the end that whatever else
+    went on has not touched it."""
+    with slotd.client() as client:
+        token = client.expect(r"OK 1 (\d+)", "ACQUIRE bystander limit=1")[1]
+        client.send("#w ACQUIRE bystander limit=1 wait=forever")
+        client.expect("OK pong", "PING")
+        yield client
+        client.expect("OK pong", "PING")    # and nothing else has come before it
+        client.expect("OK", f"RELEASE bystander 1 token={token}")
+        client.expect(r"#w OK 1 \d+")
+
+
+@contextlib.contextmanager
+def served(config="", **options):
+    """-> a daemon and a client of it, with a bystander that must not notice them."""
+    with Daemon(config, **options) as slotd, bystander(slotd), slotd.client() as client:
+        yield slotd, client
