@@ -3,23 +3,17 @@
 
 #include <assert.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/random.h>
 
 #include "daemon/clock.h"
 #include "daemon/core/alloc.h"
 #include "daemon/core/memory.h"
 
-struct answer {
-	struct answer *next;
-	const char *group;
-	struct xch_reply reply;
-};
-
 struct backend {
 	struct mem *mem;
-	struct answer *head, **tail;
-	struct arena arena;     /* the answers; emptied when all are taken */
+	const struct xch_request **asked;       /* not answered yet; the arbiter's */
+	size_t n_asked, size;
+	size_t n_answered;                      /* of asked, from its beginning */
 };
 
 struct backend *
@@ -30,7 +24,6 @@ backend_new(void)
 
 	if (backend == NULL)
 		return NULL;
-	backend->tail = &backend->head;
 	backend->mem = mem_new();
 	if (backend->mem == NULL || getrandom(&sid, sizeof sid, 0) != sizeof sid) {
 		backend_free(backend);
@@ -46,73 +39,31 @@ backend_free(struct backend *backend)
 	if (backend == NULL)
 		return;
 	mem_free(backend->mem);
-	arena_fini(&backend->arena);
+	free(backend->asked);
 	free(backend);
-}
-
-static const void *
-copy(struct backend *backend, const void *array, size_t n, size_t size)
-{
-	if (n == 0)
-		return NULL;
-	return memcpy(arena_take(&backend->arena, n * size), array, n * size);
-}
-
-/* The memory backend's own reply lives only until it is asked again. */
-static struct answer *
-copy_reply(struct backend *backend, const char *group, const struct xch_reply *reply)
-{
-	struct answer *answer = arena_take(&backend->arena, sizeof *answer);
-	struct xch_grant *granted;
-	uint32_t i;
-
-	answer->next = NULL;
-	answer->group = copy(backend, group, strlen(group) + 1, 1);
-	answer->reply = *reply;
-	if (reply->status != XCH_OK)
-		return answer;
-	granted = (struct xch_grant *)copy(backend, reply->granted, reply->n_granted,
-	    sizeof *granted);
-	for (i = 0; i < reply->n_granted; i++)
-		granted[i].slots = copy(backend, granted[i].slots, granted[i].n,
-		    sizeof *granted[i].slots);
-	answer->reply.granted = granted;
-	answer->reply.lost = copy(backend, reply->lost, reply->n_lost, sizeof *reply->lost);
-	answer->reply.full = copy(backend, reply->full, reply->n_full, sizeof *reply->full);
-	answer->reply.refused = copy(backend, reply->refused, reply->n_refused,
-	    sizeof *reply->refused);
-	return answer;
 }
 
 void
 backend_ask(struct backend *backend, const struct xch_request *request)
 {
-	const struct xch_reply *reply;
-	const struct xch_push *pushes;
-	struct answer *answer;
-	uint32_t n_pushes;
-
-	reply = mem_exchange(backend->mem, clock_server(), request, &pushes, &n_pushes);
-	assert(n_pushes == 0);  /* they are for other daemons, and there is none */
-	answer = copy_reply(backend, request->group, reply);
-	*backend->tail = answer;
-	backend->tail = &answer->next;
+	ALLOC_ROOM(backend->asked, backend->n_asked, backend->size, 1);
+	backend->asked[backend->n_asked++] = request;
 }
 
 bool
 backend_next(struct backend *backend, struct arb_event *event)
 {
-	struct answer *answer = backend->head;
+	const struct xch_request *request;
+	const struct xch_push *pushes;
+	uint32_t n_pushes;
 
-	if (answer == NULL) {
-		backend->tail = &backend->head;
-		arena_reset(&backend->arena);
+	if (backend->n_answered == backend->n_asked) {
+		backend->n_answered = backend->n_asked = 0;
 		return false;
 	}
-	backend->head = answer->next;
-	if (answer->next == NULL)
-		backend->tail = &backend->head;
-	*event = (struct arb_event){
-	    .type = ARB_REPLY, .reply = {.group = answer->group, .reply = &answer->reply}};
+	request = backend->asked[backend->n_answered++];
+	*event = (struct arb_event){.type = ARB_REPLY, .reply.group = request->group};
+	event->reply.reply = mem_exchange(backend->mem, clock_server(), request, &pushes, &n_pushes);
+	assert(n_pushes == 0);  /* they are for other daemons, and there is none */
 	return true;
 }

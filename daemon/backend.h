@@ -1,7 +1,7 @@
 /* The backend as the loop sees it: requests in, replies out, each an event for the arbiter.
  *
- * It is the one of memory: a reply is ready as soon as it is asked for, but it is taken later, so
- * that no reply is handled while the arbiter's other actions are still under way. */
+ * It is the one of memory: it could answer at once.  But its replies are taken one by one when the
+ * loop is ready, so that none is handled while other actions of the arbiter are under way. */
 #ifndef BACKEND_H
 #define BACKEND_H
 
@@ -14,10 +14,11 @@ struct backend;
 struct backend *backend_new(void);      /* NULL: no memory, or no random numbers */
 void backend_free(struct backend *backend);
 
-/* Carries out one exchange; keeps nothing of the request. */
+/* Asks for one exchange.  Keeps the pointer until backend_next has answered it. */
 void backend_ask(struct backend *backend, const struct xch_request *request);
 
-/* The next reply; it lives until the next call.  False: none left. */
+/* The reply to the oldest request that has none; it lives until the next call.  False: there is no
+ * such request. */
 bool backend_next(struct backend *backend, struct arb_event *event);
 
 #endif

@@ -127,8 +127,7 @@ loop_arb(const struct loop *loop)
 	return loop->arb;
 }
 
-/* Takes every action of the last step; exchanges are carried to the backend at once, for their
- * requests live no longer, and its replies wait there for us. */
+/* Takes every action of the last step. */
 static void
 loop_drain(struct loop *loop)
 {
