@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "daemon/log.h"
+
 static const char *const lost_words[] = {
     [ARB_LOST_HOLD] = "hold",
     [ARB_LOST_LEASE] = "lease",
@@ -82,6 +84,7 @@ size_t
 answer_to(enum wire_verb verb, bool detail, const struct arb_action *action, char *line)
 {
 	enum wire_code code = action->code;
+	char text[512];
 
 	switch (code) {
 	case WIRE_OK:
@@ -107,6 +110,9 @@ answer_to(enum wire_verb verb, bool detail, const struct arb_action *action, cha
 	case WIRE_ERR_NOTHOLD:
 		return ERROR(line, code, "", "this connection does not hold slot %u",
 		    action->slot);
+	case WIRE_ERR_BACKEND:
+		log_clean(action->text, text, sizeof text);
+		return ERROR(line, code, "", "%s", text);
 	default:
 		return answer_error(code, line);
 	}
