@@ -59,7 +59,7 @@ build/deps.mk: tests/deps.sh
 
 ALL_CPPFLAGS = -I. -D_GNU_SOURCE -DSLOTD_VERSION='"$(VERSION)"' $(DEP_CFLAGS) $(CPPFLAGS)
 ALL_CFLAGS = -std=c11 -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla \
-	-Wpointer-arith -Wwrite-strings -fno-common -fstack-protector-strong \
+	-Wpointer-arith -Wwrite-strings -pthread -fno-common -fstack-protector-strong \
 	$(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer) $(CFLAGS)
 ALL_LDFLAGS = $(if $(SAN),-fsanitize=$(SAN)) -Wl,-z,relro,-z,now $(LDFLAGS)
 
@@ -68,7 +68,8 @@ ALL_LDFLAGS = $(if $(SAN),-fsanitize=$(SAN)) -Wl,-z,relro,-z,now $(LDFLAGS)
 PROTO_SRC   := $(sort $(wildcard proto/*.c))
 CORE_SRC    := $(sort $(wildcard daemon/core/*.c)) $(PROTO_SRC)
 SERVE_SRC   := $(sort $(wildcard daemon/serve/*.c))
-DAEMON_SRC  := $(sort $(wildcard daemon/*.c)) $(SERVE_SRC) $(CORE_SRC)
+REDIS_SRC   := $(sort $(wildcard daemon/redis/*.c))
+DAEMON_SRC  := $(sort $(wildcard daemon/*.c)) $(SERVE_SRC) $(REDIS_SRC) $(CORE_SRC)
 LIB_SRC     := $(sort $(filter-out client/slotctl%,$(wildcard client/*.c))) $(PROTO_SRC)
 CTL_SRC     := $(sort $(wildcard client/slotctl*.c))
 

@@ -9,7 +9,9 @@
 	SUITE(config) \
 	SUITE(config_pages) \
 	SUITE(lock) \
-	SUITE(log)
+	SUITE(log) \
+	SUITE(resolve) \
+	SUITE(url)
 
 #define DECLARE(name) Suite *name##_suite(void);
 SUITES(DECLARE)
