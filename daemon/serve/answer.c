@@ -101,8 +101,6 @@ answer_to(enum wire_verb verb, bool detail, const struct arb_action *action, cha
 	case WIRE_ERR_QUEUEFULL:
 		return ERROR(line, code, "waiting=%u max=%u ", "too many wait for it already",
 		    action->n, action->m);
-	case WIRE_ERR_BACKEND:
-		return ERROR(line, code, "", "%.200s", action->text);
 	case WIRE_ERR_LOST:
 		return ERROR(line, code, "",
 		    "slot %u: the hold ended before, or the token is not its; nothing was freed",
