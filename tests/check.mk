@@ -19,19 +19,23 @@ UNIT_LIB    := $(call TEST_OBJ,tests/unit/*.c tests/unit/lib/*.c)
 FUZZERS     := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 REPLAYS     := $(FUZZERS:%=$(B)/%)
 
+# the C programs of tests/socket/test_*.py
+LIVE_PROGRAMS := $(patsubst tests/socket/%.c,$(B)/%,$(wildcard tests/socket/*.c))
+
 UNIT_TESTS  := $(B)/unit_core $(B)/unit_daemon $(B)/unit_lib $(REPLAYS)
 LIVE_TESTS  := $(sort $(wildcard tests/*/test_*.py))
-TEST_ENV    = SLOTD=$(B)/slotd SLOTCTL=$(B)/slotctl LIBSLOT=$(B)/libslot.a
+TEST_ENV    = SLOTD=$(B)/slotd SLOTCTL=$(B)/slotctl LIBSLOT=$(B)/libslot.a \
+	TEST_CC="$(CC) $(if $(SAN),-fsanitize=$(SAN))"
 
 .PHONY: check-valgrind fuzz $(FUZZERS:%=fuzz-%)
 
-check: $(PROGRAMS) $(UNIT_TESTS) | build/deps-check
+check: $(PROGRAMS) $(LIVE_PROGRAMS) $(UNIT_TESTS) | build/deps-check
 	$(Q)$(TEST_ENV) tests/run.py $(UNIT_TESTS) $(LIVE_TESTS)
 
 check-unit: $(UNIT_TESTS)
 	$(Q)$(TEST_ENV) tests/run.py $(UNIT_TESTS)
 
-check-valgrind: $(PROGRAMS) $(UNIT_TESTS) | build/deps-check
+check-valgrind: $(PROGRAMS) $(LIVE_PROGRAMS) $(UNIT_TESTS) | build/deps-check
 	$(Q)$(TEST_ENV) SLOTD_WRAP="$(VALGRIND)" SLOTD_TEST_SLOW=10 CK_TIMEOUT_MULTIPLIER=20 \
 		tests/run.py $(UNIT_TESTS) $(LIVE_TESTS)
 
@@ -56,6 +60,11 @@ $(B)/unit_lib: $(UNIT_LIB) $(B)/libslot.a
 	$(if $(Q),@echo "  LINK    $@")
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -Wl,--wrap=calloc,--wrap=realloc,--wrap=strdup \
 		-o $@ $^ $(CHECK_LIBS)
+
+# with the shared library beside them
+$(LIVE_PROGRAMS): $(B)/%: $(O)/tests/socket/%.o $(B)/libslot.so.$(SOVERSION)
+	$(if $(Q),@echo "  LINK    $@")
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -Wl,-rpath,'$$ORIGIN' -o $@ $^
 
 # A fuzzer is built twice: with a main that replays tests/fuzz/corpus/NAME, for `make check`, and
 # with libFuzzer.
