@@ -5,7 +5,7 @@ _slotctl()
 {
 	local line=${COMP_LINE:0:COMP_POINT} words cur command= group= options= prefix name i
 	local socket=() names=()
-	local hold='--limit --wait --nonblock --conflict-exit-code --count --label --hold --quiet --verbose'
+	local hold='--limit --wait --nonblock --conflict-exit-code --count --label --hold --quiet'
 	local all='--socket --help --version'
 
 	COMPREPLY=()
@@ -21,7 +21,8 @@ _slotctl()
 			((i++)) ;;
 		--socket=*)
 			socket=("${words[i]}") ;;
-		--limit | --wait | --conflict-exit-code | --count | --label | --hold | --on-lost | --kill-after | -[lwE])
+		-[lwE] | --limit | --wait | --conflict-exit-code | --count | --label | --hold | \
+			--on-lost | --kill-after)
 			((i++)) ;;
 		-*) ;;
 		*)
@@ -47,8 +48,8 @@ _slotctl()
 
 	case $command in
 	'') options=$all ;;
-	run) options="$hold --close --on-lost --kill-after $all" ;;
-	acquire) options="$hold $all" ;;
+	run) options="$hold --verbose --close --on-lost --kill-after $all" ;;
+	acquire) options="$hold --verbose $all" ;;
 	list) options="--json --names $all" ;;
 	*) options="--json $all" ;;
 	esac

@@ -26,7 +26,7 @@ enum {
 
 static const struct command {
 	const char *word;
-	int (*function)(const struct ctl *, const char *arg, char **rest);
+	int (*function)(const struct ctl *);
 	unsigned options;
 	const char *arg;        /* NULL: none; "[...]": may be left out */
 	bool has_rest;          /* a command to run follows */
@@ -36,18 +36,22 @@ static const struct command {
 	    "run a command while holding a slot of GROUP"},
 	{"acquire", ctl_acquire, OF_ALL | OF_HOLD, "GROUP", false,
 	    "print a slot and its token; hold it while stdin is open"},
-	{"list", ctl_list, OF_ALL | OF_SHOW | OF_LIST, "[GLOB]", false, "the groups"},
-	{"status", ctl_status, OF_ALL | OF_SHOW, "GROUP", false, "one group"},
-	{"holders", ctl_holders, OF_ALL | OF_SHOW, "GROUP", false, "who holds its slots"},
-	{"waiters", ctl_waiters, OF_ALL | OF_SHOW, "GROUP", false, "who waits for one, in order"},
-	{"stats", ctl_stats, OF_ALL | OF_SHOW, NULL, false, "counters of the daemon"},
-	{"ping", ctl_ping, OF_ALL | OF_SHOW, NULL, false, "whether slotd answers"},
+	{"list", ctl_list, OF_ALL | OF_SHOW | OF_LIST, "[GLOB]", false, "show the groups"},
+	{"status", ctl_status, OF_ALL | OF_SHOW, "GROUP", false, "show one group"},
+	{"holders", ctl_holders, OF_ALL | OF_SHOW, "GROUP", false, "show who holds its slots"},
+	{"waiters", ctl_waiters, OF_ALL | OF_SHOW, "GROUP", false,
+	    "show who waits for one, in order"},
+	{"stats", ctl_stats, OF_ALL | OF_SHOW, NULL, false, "show the counters of slotd"},
+	{"ping", ctl_ping, OF_ALL | OF_SHOW, NULL, false, "show whether slotd answers"},
 };
 
 #define N_COMMANDS (sizeof commands / sizeof commands[0])
 
 /* Options without a letter are known by a number behind those of letters. */
-enum { OPT_SOCKET = 256, OPT_LABEL, OPT_COUNT, OPT_HOLD, OPT_ON_LOST, OPT_KILL_AFTER, OPT_JSON, OPT_NAMES };
+enum {
+	OPT_SOCKET = 256, OPT_LABEL, OPT_COUNT, OPT_HOLD, OPT_ON_LOST, OPT_KILL_AFTER, OPT_JSON,
+	OPT_NAMES,
+};
 
 static const struct option_help {
 	const char *name;
@@ -59,12 +63,14 @@ static const struct option_help {
 	{"limit", 'l', "N", OF_HOLD, "at most N slots in use; capped by the configured limit"},
 	{"wait", 'w', "TIME", OF_HOLD, "give up after TIME (250ms, 10s, 2m, 1h); default: forever"},
 	{"nonblock", 'n', NULL, OF_HOLD, "now or never"},
-	{"conflict-exit-code", 'E', "CODE", OF_HOLD, "exit with CODE if there is no slot in time (75)"},
+	{"conflict-exit-code", 'E', "CODE", OF_HOLD,
+	    "exit with CODE if there is no slot in time (75)"},
 	{"count", OPT_COUNT, "K", OF_HOLD, "take K slots at once, all or none"},
 	{"label", OPT_LABEL, "TEXT", OF_HOLD, "what holders and waiters show"},
 	{"hold", OPT_HOLD, "TIME", OF_HOLD, "let slotd take the slot back after TIME"},
 	{"close", 'o', NULL, OF_RUN, "keep the connection from the command"},
-	{"on-lost", OPT_ON_LOST, "term|warn", OF_RUN, "end the command if the slot is lost (term), or go on"},
+	{"on-lost", OPT_ON_LOST, "term|warn", OF_RUN,
+	    "end the command if the slot is lost (term), or go on"},
 	{"kill-after", OPT_KILL_AFTER, "TIME", OF_RUN, "KILL it this long after TERM (5s)"},
 	{"quiet", 'q', NULL, OF_HOLD, "say nothing if there is no slot in time"},
 	{"verbose", 'v', NULL, OF_HOLD, "say on stderr what happens"},
@@ -105,8 +111,8 @@ help(const struct command *command)
 	if (command != NULL) {
 		printf("usage: slotctl %s%s%s [option...]%s\n\n%c%s.\n", command->word,
 		    command->arg != NULL ? " " : "", command->arg != NULL ? command->arg : "",
-		    command->has_rest ? " [--] command [argument...]" : "", command->help[0] - 'a' + 'A',
-		    command->help + 1);
+		    command->has_rest ? " [--] command [argument...]" : "",
+		    command->help[0] - 'a' + 'A', command->help + 1);
 		help_options(command->options);
 		return EXIT_SUCCESS;
 	}
@@ -134,20 +140,29 @@ version(void)
 static int
 bad_usage(const struct command *command, const char *what, const char *which)
 {
-	if (which != NULL)
-		ctl_say("%s: %s (try slotctl %s%s--help)", which, what, command != NULL ? command->word : "",
-		    command != NULL ? " " : "");
-	else
-		ctl_say("%s (try slotctl %s%s--help)", what, command != NULL ? command->word : "",
-		    command != NULL ? " " : "");
+	ctl_say("%s%s%s (try slotctl %s%s--help)", which != NULL ? which : "",
+	    which != NULL ? ": " : "", what, command != NULL ? command->word : "",
+	    command != NULL ? " " : "");
 	return CTL_USAGE;
+}
+
+static int
+bad_value(const struct command *command, int option, const char *value, const char *wrong)
+{
+	char which[256];
+
+	for (size_t i = 0; i < N_OPTIONS; i++)
+		if (options[i].value == option)
+			snprintf(which, sizeof which, "--%s %s", options[i].name, value);
+	return bad_usage(command, wrong, which);
 }
 
 /* Takes the value of one option.  NULL, or what is wrong with it. */
 static const char *
 take_option(struct ctl *c, int value, const char *arg)
 {
-	static const char no_unit_text[] = "a time needs a unit: ms, s, m or h (seconds or milliseconds?)";
+	static const char no_unit_text[] = "a time needs a unit: ms, s, m or h "
+	    "(seconds or milliseconds?)";
 	static const char time_text[] = "not a time such as 250ms, 10s, 2m or 1h";
 	bool no_unit;
 	uint32_t number;
@@ -155,9 +170,11 @@ take_option(struct ctl *c, int value, const char *arg)
 
 	switch (value) {
 	case 'l':
-		return ctl_number(arg, 1, 1000000, &c->limit) ? NULL : "not a number from 1 to 1000000";
+		return ctl_number(arg, 1, 1000000, &c->limit) ? NULL :
+		    "not a number from 1 to 1000000";
 	case OPT_COUNT:
-		return ctl_number(arg, 1, SLOT_N_MAX, &c->count) ? NULL : "not a number from 1 to 64";
+		return ctl_number(arg, 1, SLOT_N_MAX, &c->count) ? NULL :
+		    "not a number from 1 to 64";
 	case 'E':
 		if (!ctl_number(arg, 0, 255, &number))
 			return "not an exit code from 0 to 255";
@@ -224,12 +241,14 @@ parse(struct ctl *c, const struct command *command, int argc, char **argv)
 	int value, index;
 
 	for (size_t i = 0; i < N_OPTIONS; i++) {
-		if ((options[i].of & of) == 0)
+		const struct option_help *o = &options[i];
+
+		if ((o->of & of) == 0)
 			continue;
-		longs[n++] = (struct option){options[i].name, options[i].arg != NULL, NULL, options[i].value};
-		if (options[i].value < 256) {
-			*s++ = (char)options[i].value;
-			if (options[i].arg != NULL)
+		longs[n++] = (struct option){o->name, o->arg != NULL, NULL, o->value};
+		if (o->value < 256) {
+			*s++ = (char)o->value;
+			if (o->arg != NULL)
 				*s++ = ':';
 		}
 	}
@@ -248,7 +267,7 @@ parse(struct ctl *c, const struct command *command, int argc, char **argv)
 			return bad_usage(command, "no such option here", given);
 		wrong = take_option(c, value, optarg);
 		if (wrong != NULL)
-			return bad_usage(command, wrong, optarg);
+			return bad_value(command, value, optarg, wrong);
 	}
 	return -1;
 }
@@ -256,24 +275,24 @@ parse(struct ctl *c, const struct command *command, int argc, char **argv)
 static int
 run_command(struct ctl *c, const struct command *command, int argc, char **argv)
 {
-	const char *arg = NULL;
 	int status;
 
 	optind = 0;
 	if ((status = parse(c, command, argc, argv)) >= 0)
 		return status;
 	if (command->arg != NULL && optind < argc) {
-		arg = argv[optind++];
+		c->arg = argv[optind++];
 		if ((status = parse(c, command, argc, argv)) >= 0)
 			return status;
 	}
-	if (command->arg != NULL && command->arg[0] != '[' && arg == NULL)
+	if (command->arg != NULL && command->arg[0] != '[' && c->arg == NULL)
 		return bad_usage(command, "the group is missing", NULL);
 	if (command->has_rest && optind == argc)
 		return bad_usage(command, "the command to run is missing", NULL);
 	if (!command->has_rest && optind < argc)
 		return bad_usage(command, "one word too many", argv[optind]);
-	return command->function(c, arg, argv + optind);
+	c->rest = argv + optind;
+	return command->function(c);
 }
 
 /* A descriptor below 3 that we were started without would be given to a socket, and messages would

@@ -21,6 +21,8 @@ enum ctl_exit {
 /* The command line, parsed.  Strings are argv's. */
 struct ctl {
 	const char *socket;     /* where slotd listens */
+	const char *arg;        /* GROUP, or GLOB; NULL: none */
+	char **rest;            /* the command to run; ends with NULL */
 	bool json, names;
 	bool verbose, quiet;
 	uint32_t limit;         /* 0: the configured one */
@@ -34,15 +36,15 @@ struct ctl {
 	bool warn_on_loss;      /* instead of ending the command */
 };
 
-/* The commands.  arg: GROUP or GLOB, or NULL; rest: a command to run.  -> exit status. */
-int ctl_run(const struct ctl *c, const char *arg, char **rest);
-int ctl_acquire(const struct ctl *c, const char *arg, char **rest);
-int ctl_list(const struct ctl *c, const char *arg, char **rest);
-int ctl_status(const struct ctl *c, const char *arg, char **rest);
-int ctl_holders(const struct ctl *c, const char *arg, char **rest);
-int ctl_waiters(const struct ctl *c, const char *arg, char **rest);
-int ctl_stats(const struct ctl *c, const char *arg, char **rest);
-int ctl_ping(const struct ctl *c, const char *arg, char **rest);
+/* The commands.  -> exit status. */
+int ctl_run(const struct ctl *c);
+int ctl_acquire(const struct ctl *c);
+int ctl_list(const struct ctl *c);
+int ctl_status(const struct ctl *c);
+int ctl_holders(const struct ctl *c);
+int ctl_waiters(const struct ctl *c);
+int ctl_stats(const struct ctl *c);
+int ctl_ping(const struct ctl *c);
 
 /* "slotctl: ..." and a line end on stderr, in one write: the command's own output stays whole. */
 void ctl_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -53,7 +55,7 @@ int ctl_exit_status(const struct ctl *c, int code);
 /* The same, and says on stderr what is wrong.  conn is NULL if slot_connect() has failed; then
  * error is its errno. */
 struct slot_conn;
-int ctl_explain(const struct ctl *c, const char *group, int code, const struct slot_conn *conn, int error);
+int ctl_explain(const struct ctl *c, int code, const struct slot_conn *conn, int error);
 
 /* Decimal digits only, between low and high.  False: it is none. */
 bool ctl_number(const char *text, uint32_t low, uint32_t high, uint32_t *value);

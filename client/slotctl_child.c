@@ -44,7 +44,8 @@ signals_open(struct signals *s)
 
 	/* With SIGCHLD ignored, as some parents leave it, there would be no status to wait for; and
 	 * a closed stderr must not end the wrapper before its child. */
-	if (sigaction(SIGCHLD, &chld, &s->old_chld) < 0 || sigaction(SIGPIPE, &pipe, &s->old_pipe) < 0 ||
+	if (sigaction(SIGCHLD, &chld, &s->old_chld) < 0 ||
+	    sigaction(SIGPIPE, &pipe, &s->old_pipe) < 0 ||
 	    sigprocmask(SIG_BLOCK, &set, &s->old_mask) < 0)
 		return -1;
 	s->fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -142,5 +143,15 @@ child_signal(const struct child *c, int signo, bool from_terminal)
 bool
 child_ended(const struct child *c, int *status)
 {
-	return waitpid(c->pid, status, WNOHANG) == c->pid;
+	int any;
+	pid_t pid;
+
+	/* As process 1 of a container we are also the parent of what others have left. */
+	while ((pid = waitpid(-1, &any, WNOHANG)) > 0) {
+		if (pid == c->pid) {
+			*status = any;
+			return true;
+		}
+	}
+	return false;
 }

@@ -75,9 +75,10 @@ field_find(const char *line, const char *key, struct field *f)
 static int
 utf8_length(const char *s)
 {
-	static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+	static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};   /* of that length */
 	unsigned char first = (unsigned char)*s;
-	int length = first < 0x80 ? 1 : first < 0xC0 ? 0 : first < 0xE0 ? 2 : first < 0xF0 ? 3 : first < 0xF8 ? 4 : 0;
+	int length = first < 0x80 ? 1 : first < 0xC0 ? 0 : first < 0xE0 ? 2 : first < 0xF0 ? 3 :
+	    first < 0xF8 ? 4 : 0;
 	uint32_t code = first & (0xFFu >> (length + 1));
 
 	for (int i = 1; i < length; i++) {
@@ -85,9 +86,9 @@ utf8_length(const char *s)
 			return 0;
 		code = code << 6 | (s[i] & 0x3Fu);
 	}
-	if (length > 1 && (code < least[length] || code > 0x10FFFF || (code >= 0xD800 && code <= 0xDFFF)))
+	if (length > 1 && (code < least[length] || (code >= 0xD800 && code <= 0xDFFF)))
 		return 0;
-	return length;
+	return code > 0x10FFFF ? 0 : length;
 }
 
 void
@@ -148,7 +149,8 @@ text_format(const char *text, char *buf, size_t size)
 	buf[0] = '\0';
 	while (left > 0 && used + 4 < size) {
 		length = mbrtowc(&wide, text, left, &state);
-		if (length >= 1 && length <= left && iswprint((wint_t)wide) && wcwidth(wide) >= 0) {
+		if (length >= 1 && length <= left && iswprint((wint_t)wide) &&
+		    wcwidth(wide) >= 0) {
 			if (used + length >= size)
 				break;
 			memcpy(buf + used, text, length);
@@ -157,7 +159,8 @@ text_format(const char *text, char *buf, size_t size)
 		} else {
 			state = (mbstate_t){0};
 			length = 1;
-			used += (size_t)snprintf(buf + used, size - used, "%%%02X", (unsigned char)*text);
+			used += (size_t)snprintf(buf + used, size - used, "%%%02X",
+			    (unsigned char)*text);
 			width += 3;
 		}
 		text += length;

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #define CONNECT_MS      2000    /* connecting is tried for at least this long */
-#define FIRST_ANSWER_MS 5000    /* a daemon that is being started answers by then, or we try again */
+#define FIRST_ANSWER_MS 5000    /* a slotd that is being started answers by then: else again */
 #define ANSWER_MS       2000    /* for any later answer, beyond the wait itself */
 #define PAUSE_MIN_MS    50
 #define PAUSE_MAX_MS    2000
@@ -61,19 +61,19 @@ within(int64_t value, int64_t low, int64_t high)
 }
 
 static void
-say_that_we_wait(struct slot_conn *conn, const char *group)
+say_that_we_wait(const struct ctl *c, struct slot_conn *conn)
 {
 	struct slot_group_status status = {.size = sizeof status};
 
-	if (slot_status(conn, group, &status) == 0 && status.waiting > 0)
-		ctl_say("%s: waiting; %" PRIu32 " held, %" PRIu32 " waiting (limit %" PRId64 ")", group, status.held,
-		    status.waiting, status.limit);
+	if (slot_status(conn, c->arg, &status) == 0 && status.waiting > 0)
+		ctl_say("%s: waiting; %" PRIu32 " held, %" PRIu32 " waiting (limit %" PRId64 ")",
+		    c->arg, status.held, status.waiting, status.limit);
 }
 
 /* Connects once and asks once.  -> 0, a code of libslot (explained by *conn, if that is not NULL,
  * and errno), or a signal, which is positive. */
 static int
-try_once(struct taken *t, const struct ctl *c, const char *group, struct signals *signals, int64_t wait_ms,
+try_once(struct taken *t, const struct ctl *c, struct signals *signals, int64_t wait_ms,
     int64_t first_answer_ms)
 {
 	struct slot_connect_options how = SLOT_CONNECT_OPTIONS_INIT;
@@ -94,7 +94,7 @@ try_once(struct taken *t, const struct ctl *c, const char *group, struct signals
 
 	code = slot_connect(&t->conn, &how);
 	if (code == 0)
-		code = slot_acquire_start(t->conn, group, &what, acquired, &a, NULL);
+		code = slot_acquire_start(t->conn, c->arg, &what, acquired, &a, NULL);
 	while (code == 0 && !a.done) {
 		int64_t before = ctl_now_ms();
 
@@ -103,7 +103,7 @@ try_once(struct taken *t, const struct ctl *c, const char *group, struct signals
 			return signo;
 		code = slot_process(t->conn);
 		if (!told && !a.done && code == 0 && ctl_now_ms() - before >= QUIET_MS) {
-			say_that_we_wait(t->conn, group);
+			say_that_we_wait(c, t->conn);
 			told = true;
 		}
 	}
@@ -120,7 +120,7 @@ is_away(int code)
 }
 
 bool
-taken_wait(struct taken *t, const struct ctl *c, const char *group, struct signals *signals, int *status)
+taken_wait(struct taken *t, const struct ctl *c, struct signals *signals, int *status)
 {
 	const bool forever = c->wait_ms == SLOT_WAIT_FOREVER;
 	const int64_t window = c->wait_ms > CONNECT_MS ? c->wait_ms : CONNECT_MS;
@@ -137,7 +137,7 @@ taken_wait(struct taken *t, const struct ctl *c, const char *group, struct signa
 		}
 		asked = now;
 		*t = (struct taken){NULL, NULL};
-		code = try_once(t, c, group, signals, wait_ms, first_answer_ms);
+		code = try_once(t, c, signals, wait_ms, first_answer_ms);
 		error = errno;
 		if (code == 0)
 			break;
@@ -148,17 +148,17 @@ taken_wait(struct taken *t, const struct ctl *c, const char *group, struct signa
 		}
 		now = ctl_now_ms();
 		if (now - asked > PAUSE_MAX_MS && code != SLOT_EUNANSWERED) {
-			pause = PAUSE_MIN_MS;           /* it had been there: we were in its queue */
+			pause = PAUSE_MIN_MS;   /* it had been there: we were in its queue */
 			away_since = now;
 			complained = false;
 		}
 		if (!is_away(code) || (!forever && now - start + pause >= window)) {
-			*status = ctl_explain(c, group, code, t->conn, error);
+			*status = ctl_explain(c, code, t->conn, error);
 			taken_close(t);
 			return false;
 		}
 		if (c->verbose || (!complained && now - away_since >= PATIENCE_MS)) {
-			ctl_explain(c, group, code, t->conn, error);
+			ctl_explain(c, code, t->conn, error);
 			ctl_say("trying again");
 			complained = true;
 		}
@@ -174,7 +174,7 @@ taken_wait(struct taken *t, const struct ctl *c, const char *group, struct signa
 	if (c->verbose) {
 		taken_slots(t, slots);
 		ctl_age(ctl_now_ms() - start, age);
-		ctl_say("%s: got slot %s after %s", group, slots, age);
+		ctl_say("%s: got slot %s after %s", c->arg, slots, age);
 	}
 	return true;
 }

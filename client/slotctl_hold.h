@@ -14,8 +14,7 @@ struct taken {
 
 /* Waits for a slot as c says.  True: *t is the caller's to give back.  False: *status is the exit
  * status (0 with -E 0), and why was said on stderr. */
-bool taken_wait(struct taken *t, const struct ctl *c, const char *group, struct signals *signals,
-    int *status);
+bool taken_wait(struct taken *t, const struct ctl *c, struct signals *signals, int *status);
 
 /* NULL while the slot is ours as far as we have heard; else why it is lost, one word.  Reads what
  * has arrived; does not block. */

@@ -18,15 +18,15 @@
 #define NEVER INT64_MAX
 
 static int
-set_environment(const char *group, const struct taken *t)
+set_environment(const struct taken *t)
 {
 	char slots[TAKEN_SLOTS_SIZE], token[24], limit[16];
 
 	taken_slots(t, slots);
 	snprintf(token, sizeof token, "%" PRIu64, slot_hold_token(t->hold));
 	snprintf(limit, sizeof limit, "%" PRIu32, slot_hold_limit(t->hold));
-	return setenv("SLOT_GROUP", group, 1) | setenv("SLOT_NUMBER", slots, 1) | setenv("SLOT_TOKEN", token, 1) |
-	    setenv("SLOT_LIMIT", limit, 1);
+	return setenv("SLOT_GROUP", slot_hold_group(t->hold), 1) | setenv("SLOT_NUMBER", slots, 1) |
+	    setenv("SLOT_TOKEN", token, 1) | setenv("SLOT_LIMIT", limit, 1);
 }
 
 static int
@@ -41,9 +41,9 @@ say_not_started(const struct child *child, const char *command, int error)
 }
 
 static void
-say_lost(const struct ctl *c, const char *group, const char *reason)
+say_lost(const struct ctl *c, const char *reason)
 {
-	ctl_say("%s: the slot is lost (%s); %s", group, reason,
+	ctl_say("%s: the slot is lost (%s); %s", c->arg, reason,
 	    c->warn_on_loss ? "the command goes on without it" : "ending the command");
 }
 
@@ -67,7 +67,7 @@ wait_for(const struct signals *signals, const struct taken *t, int64_t until)
 
 /* Until the child has ended: *status.  -> true if the slot was lost before. */
 static bool
-watch(const struct ctl *c, const char *group, struct taken *t, struct child *child, struct signals *signals,
+watch(const struct ctl *c, struct taken *t, struct child *child, struct signals *signals,
     int *status)
 {
 	int64_t kill_at = NEVER;
@@ -82,11 +82,11 @@ watch(const struct ctl *c, const char *group, struct taken *t, struct child *chi
 		if (child_ended(child, status))
 			return t->conn == NULL;
 		if (t->conn != NULL && (reason = taken_lost(t)) != NULL) {
-			say_lost(c, group, reason);
+			say_lost(c, reason);
 			taken_close(t);
 			if (!c->warn_on_loss) {
 				child_signal(child, SIGTERM, false);
-				child_signal(child, SIGCONT, false);    /* a stopped one could not end */
+				child_signal(child, SIGCONT, false);    /* if it is stopped */
 				kill_at = ctl_now_ms() + c->kill_after_ms;
 			}
 		}
@@ -116,7 +116,7 @@ settle(struct taken *t, int status)
 }
 
 int
-ctl_run(const struct ctl *c, const char *group, char **rest)
+ctl_run(const struct ctl *c)
 {
 	struct signals signals;
 	struct taken t;
@@ -128,20 +128,20 @@ ctl_run(const struct ctl *c, const char *group, char **rest)
 		ctl_say("signalfd: %s", strerror(errno));
 		return CTL_SYSTEM;
 	}
-	if (!taken_wait(&t, c, group, &signals, &status))
+	if (!taken_wait(&t, c, &signals, &status))
 		return status;
-	if (set_environment(group, &t) != 0)
+	if (set_environment(&t) != 0)
 		error = ENOMEM, child.failed_exec = false;
 	else
-		error = child_start(&child, rest, c->close ? -1 : slot_fd(t.conn), &signals);
+		error = child_start(&child, c->rest, c->close ? -1 : slot_fd(t.conn), &signals);
 	if (error != 0) {
 		taken_give_back(&t);
-		return say_not_started(&child, rest[0], error);
+		return say_not_started(&child, c->rest[0], error);
 	}
 
-	lost = watch(c, group, &t, &child, &signals, &status);
+	lost = watch(c, &t, &child, &signals, &status);
 	if (!lost && !settle(&t, status)) {
-		ctl_say("%s: the slot was lost before the command ended", group);
+		ctl_say("%s: the slot was lost before the command ended", c->arg);
 		lost = true;
 	}
 	if (lost && !c->warn_on_loss)
@@ -153,7 +153,9 @@ ctl_run(const struct ctl *c, const char *group, char **rest)
 static int
 hold_while_open(struct taken *t, struct signals *signals)
 {
-	struct pollfd fds[3] = {{.fd = signals->fd, .events = POLLIN}, {.fd = STDIN_FILENO, .events = POLLIN}};
+	struct pollfd fds[3] = {
+		{.fd = signals->fd, .events = POLLIN}, {.fd = STDIN_FILENO, .events = POLLIN},
+	};
 	char ignored[4096];
 	bool from_terminal;
 	ssize_t n;
@@ -177,19 +179,18 @@ hold_while_open(struct taken *t, struct signals *signals)
 }
 
 int
-ctl_acquire(const struct ctl *c, const char *group, char **rest)
+ctl_acquire(const struct ctl *c)
 {
 	char slots[TAKEN_SLOTS_SIZE];
 	struct signals signals;
 	struct taken t;
 	int status;
 
-	(void)rest;
 	if (signals_open(&signals) < 0) {
 		ctl_say("signalfd: %s", strerror(errno));
 		return CTL_SYSTEM;
 	}
-	if (!taken_wait(&t, c, group, &signals, &status))
+	if (!taken_wait(&t, c, &signals, &status))
 		return status;
 	taken_slots(&t, slots);
 	printf("%s %" PRIu64 "\n", slots, slot_hold_token(t.hold));
@@ -201,12 +202,12 @@ ctl_acquire(const struct ctl *c, const char *group, char **rest)
 
 	status = hold_while_open(&t, &signals);
 	if (status < 0) {
-		ctl_say("%s: the slot is lost (%s)", group, taken_lost(&t));
+		ctl_say("%s: the slot is lost (%s)", c->arg, taken_lost(&t));
 		taken_close(&t);
 		return CTL_LOST;
 	}
 	if (!taken_give_back(&t)) {
-		ctl_say("%s: the slot was lost before it was given back", group);
+		ctl_say("%s: the slot was lost before it was given back", c->arg);
 		return CTL_LOST;
 	}
 	return status > 0 ? CTL_SIGNAL + status : EXIT_SUCCESS;

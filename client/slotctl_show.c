@@ -11,7 +11,7 @@
 #include "client/slotctl_field.h"
 
 #define CELL_SIZE 800           /* a decoded value with each byte as %XX */
-#define MAX_COLUMNS 9
+#define MAX_COLUMNS 8
 
 /* An answer of slotd, all its lines. */
 struct lines {
@@ -52,7 +52,7 @@ lines_free(struct lines *l)
 
 /* Asks slotd.  -> 0, and the answer is the caller's to free; else an exit status, explained. */
 static int
-ask(const struct ctl *c, const char *verb, const char *argument, struct lines *answer)
+ask(const struct ctl *c, const char *verb, struct lines *answer)
 {
 	struct slot_connect_options how = SLOT_CONNECT_OPTIONS_INIT;
 	struct slot_conn *conn;
@@ -63,11 +63,11 @@ ask(const struct ctl *c, const char *verb, const char *argument, struct lines *a
 	how.async = 1;          /* one attempt: who looks wants to know now that nobody is there */
 	code = slot_connect(&conn, &how);
 	if (code == 0)
-		code = slot_query(conn, verb, argument, lines_add, answer);
+		code = slot_query(conn, verb, c->arg, lines_add, answer);
 	if (code == 0 && answer->no_memory)
 		code = SLOT_ENOMEM;
 	if (code != 0)
-		status = ctl_explain(c, argument != NULL ? argument : verb, code, conn, errno);
+		status = ctl_explain(c, code, conn, errno);
 	slot_close(conn);
 	if (status != 0)
 		lines_free(answer);
@@ -85,9 +85,7 @@ print_object(char *const *lines, size_t n)
 
 	printf("{");
 	for (size_t i = 0; i < n; i++) {
-		const char *line = lines[i];
-
-		while (field_next(&line, &f)) {
+		for (const char *line = lines[i]; field_next(&line, &f);) {
 			printf("%s", before);
 			field_print_json(&f);
 			before = ", ";
@@ -123,45 +121,51 @@ format_cell(const struct field *f, int kind, char cell[CELL_SIZE])
 	return text_format(age, cell, CELL_SIZE);
 }
 
-static void
-print_cell(const char *cell, int width, int column_width, bool to_the_right, bool is_last)
+/* The cell of a column in a line of slotd, or in the title: line is NULL.  -> its width. */
+static int
+column_cell(const struct column *column, const char *line, char cell[CELL_SIZE])
 {
-	int blanks = column_width - width;
+	struct field f = {.none = true};
 
-	if (to_the_right)
-		printf("%*s%s", blanks, "", cell);
-	else
-		printf("%s%*s", cell, is_last ? 0 : blanks, "");
-	printf(is_last ? "\n" : "  ");
+	if (line == NULL)
+		return text_format(column->title, cell, CELL_SIZE);
+	if (!field_find(line, column->key, &f))
+		f.none = true;
+	return format_cell(&f, column->kind, cell);
+}
+
+static void
+print_row(const struct column *columns, int n, const int *widths, const char *line)
+{
+	char cell[CELL_SIZE];
+
+	for (int i = 0; i < n; i++) {
+		int blanks = widths[i] - column_cell(&columns[i], line, cell);
+		bool is_last = i == n - 1;
+
+		if (columns[i].kind != TEXT)
+			printf("%*s%s", blanks, "", cell);
+		else
+			printf("%s%*s", cell, is_last ? 0 : blanks, "");
+		printf(is_last ? "\n" : "  ");
+	}
 }
 
 static void
 print_table(const struct lines *l, const struct column *columns, int n)
 {
-	static const struct field missing = {.none = true};
-	int width[MAX_COLUMNS];
+	int widths[MAX_COLUMNS], width;
 	char cell[CELL_SIZE];
-	struct field f;
 
-	for (int i = 0; i < n; i++)
-		width[i] = (int)strlen(columns[i].title);
-	/* The first pass only measures. */
-	for (int pass = 0; pass < 2; pass++) {
-		for (int i = 0; pass == 1 && i < n; i++)
-			print_cell(columns[i].title, (int)strlen(columns[i].title), width[i],
-			    columns[i].kind != TEXT, i == n - 1);
-		for (size_t row = 0; row < l->n; row++) {
-			for (int i = 0; i < n; i++) {
-				bool there = field_find(l->line[row], columns[i].key, &f);
-				int w = format_cell(there ? &f : &missing, columns[i].kind, cell);
-
-				if (pass == 1)
-					print_cell(cell, w, width[i], columns[i].kind != TEXT, i == n - 1);
-				else if (w > width[i])
-					width[i] = w;
-			}
-		}
+	for (int i = 0; i < n; i++) {
+		widths[i] = column_cell(&columns[i], NULL, cell);
+		for (size_t row = 0; row < l->n; row++)
+			if ((width = column_cell(&columns[i], l->line[row], cell)) > widths[i])
+				widths[i] = width;
 	}
+	print_row(columns, n, widths, NULL);
+	for (size_t row = 0; row < l->n; row++)
+		print_row(columns, n, widths, l->line[row]);
 }
 
 /* One "name  value" a line. */
@@ -169,21 +173,17 @@ static void
 print_pairs(const struct lines *l)
 {
 	char cell[CELL_SIZE];
-	int width = 0;
 	struct field f;
+	int width = 0;
 
-	for (int pass = 0; pass < 2; pass++) {
-		for (size_t row = 0; row < l->n; row++) {
-			const char *line = l->line[row];
-
-			while (field_next(&line, &f)) {
-				if (pass == 0 && (int)strlen(f.key) > width)
-					width = (int)strlen(f.key);
-				if (pass == 0)
-					continue;
-				format_cell(&f, strcmp(f.key, "oldest_wait") == 0 ? AGE : TEXT, cell);
-				printf("%-*s  %s\n", width, f.key, cell);
-			}
+	for (size_t row = 0; row < l->n; row++)
+		for (const char *line = l->line[row]; field_next(&line, &f);)
+			if ((int)strlen(f.key) > width)
+				width = (int)strlen(f.key);
+	for (size_t row = 0; row < l->n; row++) {
+		for (const char *line = l->line[row]; field_next(&line, &f);) {
+			format_cell(&f, strcmp(f.key, "oldest_wait") == 0 ? AGE : TEXT, cell);
+			printf("%-*s  %s\n", width, f.key, cell);
 		}
 	}
 }
@@ -200,10 +200,10 @@ finish(struct lines *l)
 }
 
 static int
-show_table(const struct ctl *c, const char *verb, const char *arg, const struct column *columns, int n)
+show_table(const struct ctl *c, const char *verb, const struct column *columns, int n)
 {
 	struct lines answer;
-	int status = ask(c, verb, arg, &answer);
+	int status = ask(c, verb, &answer);
 
 	if (status != 0)
 		return status;
@@ -215,22 +215,21 @@ show_table(const struct ctl *c, const char *verb, const char *arg, const struct 
 }
 
 int
-ctl_list(const struct ctl *c, const char *arg, char **rest)
+ctl_list(const struct ctl *c)
 {
 	static const struct column columns[] = {
 		{"group", "GROUP", TEXT}, {"limit", "LIMIT", NUMBER}, {"held", "HELD", NUMBER},
-		{"idle", "IDLE", NUMBER}, {"ending", "ENDING", NUMBER}, {"waiting", "WAITING", NUMBER},
-		{"oldest_wait", "OLDEST", AGE},
+		{"idle", "IDLE", NUMBER}, {"ending", "ENDING", NUMBER},
+		{"waiting", "WAITING", NUMBER}, {"oldest_wait", "OLDEST", AGE},
 	};
 	struct lines answer;
 	struct field f;
 	int status;
 
-	(void)rest;
 	if (!c->names || c->json)
-		return show_table(c, "LIST", arg, columns, sizeof columns / sizeof columns[0]);
+		return show_table(c, "LIST", columns, sizeof columns / sizeof columns[0]);
 
-	status = ask(c, "LIST", arg, &answer);
+	status = ask(c, "LIST", &answer);
 	if (status != 0)
 		return status;
 	for (size_t i = 0; i < answer.n; i++)
@@ -240,35 +239,33 @@ ctl_list(const struct ctl *c, const char *arg, char **rest)
 }
 
 int
-ctl_holders(const struct ctl *c, const char *arg, char **rest)
+ctl_holders(const struct ctl *c)
 {
 	static const struct column columns[] = {
 		{"slot", "SLOT", NUMBER}, {"pid", "PID", NUMBER}, {"uid", "UID", NUMBER},
 		{"age", "AGE", AGE}, {"token", "TOKEN", NUMBER}, {"label", "LABEL", TEXT},
 	};
 
-	(void)rest;
-	return show_table(c, "HOLDERS", arg, columns, sizeof columns / sizeof columns[0]);
+	return show_table(c, "HOLDERS", columns, sizeof columns / sizeof columns[0]);
 }
 
 int
-ctl_waiters(const struct ctl *c, const char *arg, char **rest)
+ctl_waiters(const struct ctl *c)
 {
 	static const struct column columns[] = {
 		{"place", "PLACE", NUMBER}, {"n", "N", NUMBER}, {"limit", "LIMIT", NUMBER},
-		{"pid", "PID", NUMBER}, {"uid", "UID", NUMBER}, {"age", "AGE", AGE}, {"left", "LEFT", AGE},
-		{"label", "LABEL", TEXT},
+		{"pid", "PID", NUMBER}, {"uid", "UID", NUMBER}, {"age", "AGE", AGE},
+		{"left", "LEFT", AGE}, {"label", "LABEL", TEXT},
 	};
 
-	(void)rest;
-	return show_table(c, "WAITERS", arg, columns, sizeof columns / sizeof columns[0]);
+	return show_table(c, "WAITERS", columns, sizeof columns / sizeof columns[0]);
 }
 
 static int
-show_pairs(const struct ctl *c, const char *verb, const char *arg)
+show_pairs(const struct ctl *c, const char *verb)
 {
 	struct lines answer;
-	int status = ask(c, verb, arg, &answer);
+	int status = ask(c, verb, &answer);
 
 	if (status != 0)
 		return status;
@@ -282,21 +279,19 @@ show_pairs(const struct ctl *c, const char *verb, const char *arg)
 }
 
 int
-ctl_status(const struct ctl *c, const char *arg, char **rest)
+ctl_status(const struct ctl *c)
 {
-	(void)rest;
-	return show_pairs(c, "STATUS", arg);
+	return show_pairs(c, "STATUS");
 }
 
 int
-ctl_stats(const struct ctl *c, const char *arg, char **rest)
+ctl_stats(const struct ctl *c)
 {
-	(void)rest;
-	return show_pairs(c, "STATS", arg);
+	return show_pairs(c, "STATS");
 }
 
 int
-ctl_ping(const struct ctl *c, const char *arg, char **rest)
+ctl_ping(const struct ctl *c)
 {
 	struct timespec start, end;
 	struct lines answer;
@@ -304,21 +299,21 @@ ctl_ping(const struct ctl *c, const char *arg, char **rest)
 	double ms;
 	int status;
 
-	(void)rest;
 	clock_gettime(CLOCK_MONOTONIC, &start);
-	status = ask(c, "VERSION", arg, &answer);
+	status = ask(c, "VERSION", &answer);
 	clock_gettime(CLOCK_MONOTONIC, &end);
 	if (status != 0)
 		return status;
-	ms = (double)(end.tv_sec - start.tv_sec) * 1e3 + (double)(end.tv_nsec - start.tv_nsec) / 1e6;
+	ms = (double)(end.tv_sec - start.tv_sec) * 1e3 +
+	    (double)(end.tv_nsec - start.tv_nsec) / 1e6;
 	if (answer.n == 0 || !field_find(answer.line[0], "version", &version))
-		version = (struct field){.key = "version", .none = true};
+		version = (struct field){.key = "version", .value = "-", .none = true};
 	if (c->json) {
 		printf("{");
 		field_print_json(&version);
 		printf(", \"ms\": %.3f}\n", ms);
 	} else {
-		printf("slotd %s answers on %s in %.2f ms\n", version.none ? "-" : version.value, c->socket, ms);
+		printf("slotd %s answers on %s in %.2f ms\n", version.value, c->socket, ms);
 	}
 	return finish(&answer);
 }

@@ -60,14 +60,16 @@ ctl_exit_status(const struct ctl *c, int code)
 }
 
 int
-ctl_explain(const struct ctl *c, const char *group, int code, const struct slot_conn *conn, int error)
+ctl_explain(const struct ctl *c, int code, const struct slot_conn *conn, int error)
 {
 	const char *text = conn != NULL ? slot_error_text(conn) : slot_strerror(code);
+	const char *group = c->arg != NULL ? c->arg : "request";
 	char waited[CTL_AGE_SIZE], closest[256];
 
 	switch (code) {
 	case SLOT_EDENIED:
-		ctl_say("permission denied on %s: join group slotd, then start a new session", c->socket);
+		ctl_say("permission denied on %s: join group slotd, then start a new session",
+		    c->socket);
 		break;
 	case SLOT_ENODAEMON:
 	case SLOT_ESYSTEM:
@@ -102,8 +104,8 @@ ctl_explain(const struct ctl *c, const char *group, int code, const struct slot_
 			ctl_say("%s: no such group", group);
 		break;
 	case SLOT_ETOOBIG:
-		ctl_say("%s: --count %" PRIu32 " can never be granted: the limit is %" PRId64, group, c->count,
-		    slot_error_number(conn, "limit"));
+		ctl_say("%s: --count %" PRIu32 " can never be granted: the limit is %" PRId64,
+		    group, c->count, slot_error_number(conn, "limit"));
 		break;
 	default:
 		if (ctl_exit_status(c, code) == CTL_UNAVAILABLE)
@@ -177,7 +179,8 @@ ctl_age(int64_t ms, char buf[CTL_AGE_SIZE])
 	else if (s < 24 * 3600)
 		snprintf(buf, CTL_AGE_SIZE, "%" PRId64 "h%02dm", s / 3600, (int)(s / 60 % 60));
 	else
-		snprintf(buf, CTL_AGE_SIZE, "%" PRId64 "d%02dh", s / (24 * 3600), (int)(s / 3600 % 24));
+		snprintf(buf, CTL_AGE_SIZE, "%" PRId64 "d%02dh", s / (24 * 3600),
+		    (int)(s / 3600 % 24));
 }
 
 int64_t
