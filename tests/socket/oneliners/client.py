@@ -1,0 +1,10 @@
+import os, socket, sys
+connection = socket.socket(socket.AF_UNIX)
+connection.connect(os.environ.get("SLOTD_SOCKET", "/run/slotd/slotd.sock"))
+lines = connection.makefile("rw")
+print("ACQUIRE example limit=3 wait=10s", file=lines, flush=True)
+ok, slot, token, *text = lines.readline().split()
+ok == "OK" or sys.exit(f"no slot: {slot} {token}")
+print("working in slot", slot)
+print(f"RELEASE example {slot} token={token}", file=lines, flush=True)
+lines.readline()
