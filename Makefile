@@ -4,6 +4,7 @@
 #   make demo       the main job, live, with real processes, in some seconds
 #   make run        a daemon in the foreground, with things to try
 #   make check      every test; ends with one line of totals
+#   make bench      how fast it is
 #   make install    DESTDIR=, PREFIX= and the GNU directory names; also uninstall
 #   make dist       build/slotd-VERSION.tar.gz of what is committed
 #   make clean
@@ -114,6 +115,7 @@ $(B)/libslot.so.$(SOVERSION): $(LIB_OBJ) client/libslot.map
 		-Wl,--version-script,client/libslot.map -o $@ $(LIB_OBJ)
 
 include tests/check.mk
+include tests/bench/bench.mk
 
 # ---------------------------------------------------------------- to see it work
 
