@@ -9,6 +9,7 @@ import pty
 import re
 import select
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -579,6 +580,43 @@ class SlotdIsAway(Case):
                 run.expect("ran", "")
                 self.assertEqual(run.end(), 0)
                 run.log.wait_for("g: got slot 1 after")
+
+
+class MadeUpSlotd(unittest.TestCase):
+    """A slotd of the test's own, for what the real one does not do at the right moment."""
+
+    def request(self, connection, verb):
+        """Reads lines up to one with that verb, answering HELLO.  -> its tag, its words"""
+        while True:
+            tag, *words = read_line(connection.fileno()).split()
+            if words[0] == verb:
+                return tag, words
+            connection.sendall(f"{tag} OK version=0 protocol=1 features=detail,events\n".encode())
+
+    def test_asks_again_for_what_is_left_of_the_time(self):
+        with tempfile.TemporaryDirectory() as directory, socket.socket(socket.AF_UNIX) as listener:
+            path = os.path.join(directory, "s")
+            listener.bind(path)
+            listener.listen()
+            listener.settimeout(TIMEOUT)
+            with Slotctl(path, "run", "g", "-l1", "-w", "1h", "echo", "ran") as run:
+                left = []
+                for answer in ("", "ERR clients max=1 no more\n", "{tag} ERR shutdown stopping\n",
+                               "{tag} ERR nomem no memory\n", "{tag} OK 1 7 limit=1\n"):
+                    connection, _ = listener.accept()
+                    with connection:
+                        tag, words = self.request(connection, "ACQUIRE")
+                        left.append(int(dict(word.split("=") for word in words[2:])["wait"]))
+                        connection.sendall(answer.format(tag=tag).encode())
+                        if "OK" in answer:
+                            run.expect("ran")
+                            tag, words = self.request(connection, "RELEASE")
+                            self.assertEqual(words, ["RELEASE", "g", "1", "token=7"])
+                            connection.sendall(f"{tag} OK\n".encode())
+                            self.assertEqual(run.end(), 0)
+                self.assertEqual(left[0], 3600000)
+                for before, after in zip(left, left[1:]):       # 50 ms: the shortest pause
+                    self.assertLessEqual(after, before - 50)
 
 
 class Acquire(Case):
