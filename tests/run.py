@@ -10,17 +10,20 @@ those that fail, the reason of each test that was skipped, and at the end
     check: 123 passed, 0 failed[, 2 skipped]
 
 A suite that ran no test, printed no closing line, or left a process behind has failed.
-SLOTD_TEST_SLOW=N multiplies the time that a suite may take.
+SLOTD_TEST_SLOW=N multiplies the time that a suite may take; SLOTD_WRAP is a command that programs
+are run under, such as valgrind.
 """
 import os
 import re
 import select
+import shlex
 import signal
 import subprocess
 import sys
 import tempfile
 import time
 
+WRAP = shlex.split(os.environ.get("SLOTD_WRAP", ""))
 SUITE_TIMEOUT = 240 * float(os.environ.get("SLOTD_TEST_SLOW", "1"))
 
 CHECK = re.compile(r"^\d+%: Checks: (\d+), Failures: (\d+), Errors: (\d+)$", re.M)
@@ -60,7 +63,7 @@ def end(pid):
 
 def run(suite):
     """-> (output, exit status); the status of one that took too long or left something is 1."""
-    command = [sys.executable, suite, "-v"] if suite.endswith(".py") else [suite]
+    command = [sys.executable, suite, "-v"] if suite.endswith(".py") else [*WRAP, suite]
     env = dict(os.environ, PYTHONDONTWRITEBYTECODE="1",
                PYTHONPATH=os.path.join(os.path.dirname(__file__), "lib"))
     with tempfile.TemporaryFile("w+", errors="backslashreplace") as log:
