@@ -63,6 +63,8 @@ output_grow(struct output *out, size_t more)
 bool
 output_add(struct output *out, const char *bytes, size_t len)
 {
+	if (len == 0)           /* an empty list has no bytes, not even an address */
+		return true;
 	if (out->size - out->end < len && !output_grow(out, len))
 		return false;
 	memcpy(out->bytes + out->end, bytes, len);
