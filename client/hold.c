@@ -41,7 +41,7 @@ hold_grant(struct slot_conn *conn, struct slot_hold *hold, const char *rest)
 	int n = wire_parse_grant(rest, strlen(rest), slots, &hold->token);
 	int len = wire_value(rest, strlen(rest), "limit", buf, sizeof buf);
 
-	if (n < 0 || (uint32_t)n != hold->n || len < 0 ||
+	if (n != (int)hold->n || len < 0 ||
 	    wire_parse_number(buf, (size_t)len, WIRE_LIMIT_MAX, &limit) != 0)
 		return -1;
 	memcpy(hold->slots, slots, hold->n * sizeof slots[0]);

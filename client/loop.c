@@ -37,19 +37,17 @@ slot_timeout_ms(const struct slot_conn *conn)
 static void
 deliver_request(struct slot_conn *conn, struct slot_request *r)
 {
-	slot_acquired_fn *callback = r->callback;
 	struct slot_hold *hold = NULL;
 
 	TAILQ_REMOVE(&conn->due, r, link);
 	r->is_due = false;
-	r->callback = NULL;
 	if (r->code == 0) {
 		hold = r->hold;
 		r->hold = NULL;
 	} else {
 		conn_error(conn, r->code, r->detail);
 	}
-	callback(conn, r->code, hold, r->userdata);
+	r->callback(conn, r->code, hold, r->userdata);
 	request_over(r);
 }
 

@@ -112,7 +112,7 @@ request_free(struct slot_request *r)
 void
 request_finish(struct slot_request *r, int code, const char *detail)
 {
-	if (r->is_answered)
+	if (r->is_answered)     /* its own line callback has closed the connection */
 		return;
 	r->is_answered = true;
 	r->code = code;

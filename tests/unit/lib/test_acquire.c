@@ -23,6 +23,8 @@ static const struct {
 	    "ACQUIRE g limit=1000000 wait=forever label=a%20b"},
 	{OPTIONS(0, 1, 31622400000, 31622400000, NULL), "ACQUIRE g wait=31622400000 hold=31622400000"},
 	{OPTIONS(0, 1, SLOT_WAIT_DEFAULT, 1, "%"), "ACQUIRE g hold=1 label=%25"},
+	/* of a header that ended behind the limit */
+	{{offsetof(struct slot_acquire_options, n), 5, 0, 0, -1, NULL}, "ACQUIRE g limit=5"},
 };
 
 static void
@@ -341,6 +343,7 @@ release_outcomes(struct peer *peer)
 	peer_expect(peer, "RELEASE g 1 token=8");
 	peer_answer(peer, "ERR nomem sorry");
 	peer_expect_eof(peer);
+	peer_tell(peer);
 }
 
 /* A RELEASE that fails must not leave the slot taken: the connection ends. */
@@ -355,6 +358,7 @@ START_TEST(releases)
 	ck_assert_int_eq(slot_release(take(conn, "g")), SLOT_ENOTHOLD);
 	ck_assert_int_eq(slot_release(take(conn, "g")), SLOT_ENOMEM);
 	ck_assert_int_eq(slot_acquire(conn, "g", NULL, &hold), SLOT_ENOMEM);
+	peer_await(peer);               /* even before the close */
 	slot_close(conn);
 	peer_join(peer);
 }

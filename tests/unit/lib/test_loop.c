@@ -239,6 +239,38 @@ START_TEST(unanswered)
 }
 END_TEST
 
+static void
+deaf(struct peer *peer)
+{
+	peer_greet(peer);
+	while (peer_read(peer) != NULL)
+		;
+}
+
+START_TEST(each_deadline)
+{
+	struct slot_connect_options c = SLOT_CONNECT_OPTIONS_INIT;
+	struct slot_acquire_options o = SLOT_ACQUIRE_OPTIONS_INIT;
+	struct peer *peer = peer_start(deaf);
+	struct seen seen = {0}, patient = {0};
+	struct slot_conn *conn;
+
+	c.answer_ms = 1;
+	conn = peer_connect(peer, &c);
+	o.wait_ms = 1000000;
+	ck_assert_int_eq(slot_acquire_start(conn, "g", &o, note, &patient, NULL), 0);
+	ck_assert_int_gt(slot_timeout_ms(conn), 900000);
+	for (o.wait_ms = 3; o.wait_ms > 0; o.wait_ms--)
+		ck_assert_int_eq(slot_acquire_start(conn, "g", &o, note, &seen, NULL), 0);
+	ck_assert_int_eq(process_until(conn, &seen.n, 3), 0);
+	ck_assert_int_eq(seen.code, SLOT_EUNANSWERED);
+	ck_assert_int_eq(patient.n, 0);
+	ck_assert_int_gt(slot_timeout_ms(conn), 900000);
+	slot_close(conn);
+	peer_join(peer);
+}
+END_TEST
+
 /* ------------------------------------------------------------------ inside callbacks */
 
 static void
@@ -275,6 +307,57 @@ START_TEST(callbacks_may_call)
 	start(conn, use_all, &seen, NULL);
 	ck_assert_int_eq(process_until(conn, &seen.n, 3), 0);
 	slot_close(conn);
+	peer_join(peer);
+}
+END_TEST
+
+static void
+grant_one(struct peer *peer)
+{
+	peer_greet(peer);
+	peer_expect(peer, "ACQUIRE g");
+	peer_answer(peer, "OK 1 7 limit=1");
+	peer_expect(peer, "RELEASE g 1 token=7");
+	peer_tell(peer);
+	peer_expect_eof(peer);
+}
+
+static void
+release_here(struct slot_conn *conn, int code, struct slot_hold *hold, void *userdata)
+{
+	struct seen *seen = userdata;
+
+	ck_assert_int_eq(code, 0);
+	ck_assert_int_eq(slot_release_nowait(hold), 0);
+	if (seen->code++ == 1)
+		slot_close(conn);
+	seen->n++;
+}
+
+/* What a callback says is sent before slot_process() returns, */
+START_TEST(said_in_callback)
+{
+	struct peer *peer = peer_start(grant_one);
+	struct slot_conn *conn = peer_connect(peer, NULL);
+	struct seen seen = {.code = 0};
+
+	start(conn, release_here, &seen, NULL);
+	ck_assert_int_eq(process_until(conn, &seen.n, 1), 0);
+	peer_await(peer);
+	slot_close(conn);
+	peer_join(peer);
+}
+END_TEST
+
+/* and before the connection closes: another process may have inherited it. */
+START_TEST(said_before_close)
+{
+	struct peer *peer = peer_start(grant_one);
+	struct slot_conn *conn = peer_connect(peer, NULL);
+	struct seen seen = {.code = 1};
+
+	start(conn, release_here, &seen, NULL);
+	ck_assert_int_eq(process_until(conn, &seen.n, 1), SLOT_EDISCONNECTED);
 	peer_join(peer);
 }
 END_TEST
@@ -317,7 +400,10 @@ loop_suite(void)
 	tcase_add_test(tc, slow_reader);
 	tcase_add_test(tc, cancel);
 	tcase_add_test(tc, unanswered);
+	tcase_add_test(tc, each_deadline);
 	tcase_add_test(tc, callbacks_may_call);
+	tcase_add_test(tc, said_in_callback);
+	tcase_add_test(tc, said_before_close);
 	tcase_add_test(tc, close_in_callback);
 	return suite;
 }

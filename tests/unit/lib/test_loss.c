@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "tests/unit/lib/peer.h"
 
@@ -248,6 +249,30 @@ START_TEST(peer_stops)
 }
 END_TEST
 
+static void
+stop_reading(struct peer *peer)
+{
+	peer_greet(peer);
+	shutdown(peer->fd, SHUT_RD);
+	peer_tell(peer);
+	peer_pass(peer);
+}
+
+/* Who cannot be asked cannot answer, though the connection looks open. */
+START_TEST(peer_deaf)
+{
+	struct peer *peer = peer_start(stop_reading);
+	struct slot_conn *conn = peer_connect(peer, NULL);
+	struct slot_hold *none;
+
+	peer_await(peer);
+	ck_assert_int_eq(slot_acquire(conn, "g", NULL, &none), SLOT_EDISCONNECTED);
+	slot_close(conn);
+	peer_next(peer);
+	peer_join(peer);
+}
+END_TEST
+
 Suite *
 loss_suite(void)
 {
@@ -261,5 +286,6 @@ loss_suite(void)
 	tcase_add_test(tc, peer_gone);
 	tcase_add_test(tc, peer_gone_while_blocked);
 	tcase_add_test(tc, peer_stops);
+	tcase_add_test(tc, peer_deaf);
 	return suite;
 }
