@@ -10,6 +10,7 @@
 	SUITE(loop) \
 	SUITE(loss) \
 	SUITE(query) \
+	SUITE(garbage) \
 	SUITE(fork) \
 	SUITE(memory)
 
