@@ -55,7 +55,7 @@ START_TEST(never_answers_async)
 	o.timeout_ms = 20;
 	o.async = 1;
 	conn = peer_connect(peer, &o);
-	ck_assert_int_gt(slot_timeout_ms(conn), 0);
+	ck_assert_int_ge(slot_timeout_ms(conn), 0);     /* however late it is by now */
 	ck_assert_int_le(slot_timeout_ms(conn), 20);
 	ck_assert_int_eq(process_to_end(conn), SLOT_EUNANSWERED);
 	slot_close(conn);
