@@ -136,7 +136,7 @@ wire_escape(const char *s, size_t len, bool dash, char *buf, size_t size)
 		unsigned char c = (unsigned char)s[i];
 		bool plain = c > 0x20 && c < 0x7f && c != '%' && !dash;
 
-		if (size - out <= (plain ? 1 : 3) || size == out)
+		if (size - out <= (plain ? 1 : 3))
 			return -1;
 		if (plain) {
 			buf[out++] = (char)c;

@@ -257,7 +257,7 @@ parse_value(enum key key, const char *s, size_t len, struct wire_request *req)
 		n = wire_unescape(s, len, req->label, sizeof(req->label));
 		if (n == -1)
 			return WIRE_ERR_SYNTAX;
-		ok = n > 0 && wire_name_ok(req->label, (size_t)n, WIRE_LABEL_MAX, true);
+		ok = n >= 0 && wire_name_ok(req->label, (size_t)n, WIRE_LABEL_MAX, true);
 		break;
 	case NKEYS:
 		break;
