@@ -90,7 +90,8 @@ arb_check(const struct arb *arb)
 		check_slots(g);
 		check_waiters(arb, g);
 		assert(g->request == NULL || !(g->synced && g->request->full));
-		assert(g->n_waiters == 0 || g->n_state[SLOT_IDLE] == 0 || arb->link_up == 0);
+		assert(g->n_waiters == 0 || g->n_state[SLOT_IDLE] == 0 ||
+		    (arb->link_up >> g->link & 1) == 0);
 		TAILQ_FOREACH (h, &g->holds, of_group)
 			held += h->state == HOLD_HELD;
 	}
