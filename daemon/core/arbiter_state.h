@@ -208,6 +208,7 @@ bool group_is_contended(const struct arb *arb, const struct group *g);
 bool group_is_alone(const struct arb *arb, const struct group *g);
 int64_t group_limit(const struct group *g, int64_t own);        /* effective, or XCH_NO_LIMIT */
 void group_unsync(struct group *g);
+void group_due(struct arb *arb, struct group *g);
 void group_tick(struct arb *arb, struct group *g);
 void group_rearm(struct arb *arb, struct group *g);
 void group_lose_all(struct arb *arb, struct group *g);

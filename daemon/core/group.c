@@ -214,11 +214,11 @@ group_lose_all(struct arb *arb, struct group *g)
 
 /* ------------------------------------------------------------------ clock */
 
+/* Is it time to renew the lease, or to look again?  Either may have come due unnoticed: while a
+ * reply was under way, or while nobody waited. */
 void
-group_tick(struct arb *arb, struct group *g)
+group_due(struct arb *arb, struct group *g)
 {
-	if (g->deadline != 0 && !group_is_valid(arb, g))
-		lapse(arb, g);
 	if (arb->now >= g->renew_at) {
 		g->renew_at = NSEC_NEVER;
 		if (g->slots != NULL || g->n_waiters > 0 || !TAILQ_EMPTY(&g->adopts))
@@ -229,6 +229,13 @@ group_tick(struct arb *arb, struct group *g)
 		if (g->n_waiters > 0)
 			g->poke = true;
 	}
+}
+
+void
+group_tick(struct arb *arb, struct group *g)
+{
+	if (g->deadline != 0 && !group_is_valid(arb, g))
+		lapse(arb, g);
 	if (g->request != NULL && arb->now >= g->hang_at) {
 		g->hang_at = arb->now + arb->conf.command_timeout;
 		arb_act(arb, ARB_HANG_UP)->link = g->link;

@@ -174,6 +174,7 @@ sync_compose(struct arb *arb, struct group *g)
 	if (arb->gone || (arb->link_up >> g->link & 1) == 0)
 		return;
 	give_idle_back(arb, g);
+	group_due(arb, g);
 	if (g->request != NULL || arb->now < g->retry_at)
 		return;
 	if (full && g->slots == NULL && g->n_waiters == 0 && TAILQ_EMPTY(&g->adopts) && !g->dirty) {
