@@ -206,7 +206,7 @@ client_kick(struct arb *arb, struct client *c)
 
 /* ------------------------------------------------------------------ releases */
 
-/* Takes note of a hold that its client has now heard of being lost.  True if there was one. */
+/* True if that slot was of a hold that this client has lost; it is told so once for each slot. */
 static bool
 release_of_lost(struct arb *arb, struct client *c, const char *group, uint32_t slot, uint64_t token)
 {
@@ -216,35 +216,40 @@ release_of_lost(struct arb *arb, struct client *c, const char *group, uint32_t s
 		if (strcmp(h->name, group) != 0 || (token != 0 && token != h->token))
 			continue;
 		for (uint32_t i = 0; i < h->n; i++) {
-			if (h->slots[i] == slot) {
+			if (h->slots[i] != slot)
+				continue;
+			h->slots[i] = h->slots[--h->n];
+			if (h->n == 0)
 				hold_free(arb, h);
-				return true;
-			}
+			return true;
 		}
 	}
 	return false;
 }
 
-/* WIRE_OK if the client may give that slot back; with a hold that is ending or lost, the word that
- * its client knows of it frees it for good. */
+/* WIRE_OK if the client may give that slot back.  Of a hold that is ending, its client's word frees
+ * all for good if it names all; else it may believe in the rest until it has heard. */
 static enum wire_code
-release_check(struct arb *arb, struct client *c, struct group *g, const char *name, uint32_t num,
-    uint64_t token)
+release_check(struct arb *arb, struct client *c, struct group *g, const struct arb_event *e,
+    uint32_t num)
 {
 	struct slot *s = g != NULL ? slot_find(g, num) : NULL;
 	struct hold *h = s != NULL ? s->hold : NULL;
+	uint64_t token = e->release.token;
 
-	if (h != NULL && h->client == c) {
-		if (token != 0 && token != h->token)
-			return WIRE_ERR_LOST;
-		if (h->state == HOLD_HELD)
-			return WIRE_OK;
+	if (h == NULL || h->client != c)
+		return release_of_lost(arb, c, e->release.group, num, token) ? WIRE_ERR_LOST :
+		    WIRE_ERR_NOTHOLD;
+	if (token != 0 && token != h->token)
+		return WIRE_ERR_LOST;
+	if (h->state == HOLD_HELD)
+		return WIRE_OK;
+	if (e->release.n_slots >= h->n) {
 		TAILQ_REMOVE(&c->holds, h, of_client);
 		h->client = NULL;
 		hold_let_go(arb, h);
-		return WIRE_ERR_LOST;
 	}
-	return release_of_lost(arb, c, name, num, token) ? WIRE_ERR_LOST : WIRE_ERR_NOTHOLD;
+	return WIRE_ERR_LOST;
 }
 
 static void
@@ -255,8 +260,7 @@ client_release(struct arb *arb, struct client *c, const struct arb_event *e)
 
 	for (uint32_t i = 0; i < e->release.n_slots; i++) {
 		uint32_t num = e->release.slots[i];
-		enum wire_code code = release_check(arb, c, g, e->release.group, num,
-		    e->release.token);
+		enum wire_code code = release_check(arb, c, g, e, num);
 
 		if (code != WIRE_OK) {
 			act = arb_answer(arb, c->id, e->request, code);
