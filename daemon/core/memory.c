@@ -550,6 +550,7 @@ step_serve(struct pass *p)
 		if (e->n > limit) {
 			ALLOC_ROOM(passed, n_passed, cap_passed, 1);
 			passed[n_passed++] = e;
+			e->cls->n_passed++;
 			heap_remove(&e->cls->entries, &e->node);
 		} else if (g->in_use + e->n > limit) {
 			blocked = limit;
@@ -559,6 +560,7 @@ step_serve(struct pass *p)
 	}
 	while (n_passed > 0) {
 		e = passed[--n_passed];
+		e->cls->n_passed--;
 		heap_add(&e->cls->entries, &e->node);
 	}
 	free(passed);

@@ -287,6 +287,7 @@ class_get(struct mem_group *g, int64_t own, int64_t configured)
 	c = alloc_resize(NULL, sizeof *c);
 	c->own = own;
 	c->configured = configured;
+	c->n_passed = 0;
 	heap_init(&c->entries, entry_before);
 	LIST_INSERT_HEAD(&g->classes, c, link);
 	return c;
@@ -298,7 +299,7 @@ entry_unclass(struct mem_entry *e)
 	struct mem_class *c = e->cls;
 
 	heap_remove(&c->entries, &e->node);
-	if (c->entries.n == 0) {
+	if (c->entries.n == 0 && c->n_passed == 0) {
 		LIST_REMOVE(c, link);
 		heap_fini(&c->entries);
 		free(c);

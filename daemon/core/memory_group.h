@@ -25,6 +25,7 @@ struct mem_slot {
 struct mem_class {
 	int64_t own, configured;
 	struct heap entries;            /* by (key, daemon, id) */
+	uint32_t n_passed;              /* entries that are out of the heap for a moment */
 	LIST_ENTRY(mem_class) link;
 };
 
