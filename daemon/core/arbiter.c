@@ -24,6 +24,7 @@ arb_new(const struct arb_conf *conf)
 	if (arb == NULL)
 		return NULL;
 	arb->conf = *conf;
+	arb->era = conf->era;
 	arb->longest_lease = conf->lease;
 	heap_init(&arb->timers, timer_before);
 	TAILQ_INIT(&arb->touched);

@@ -29,6 +29,7 @@ struct arb;
 
 struct arb_conf {
 	struct xch_daemon self;
+	uint64_t era;           /* the last that this host's daemons have heard of; 0: none */
 	nsec lease;             /* the backend forgets us this long after an exchange */
 	nsec margin;            /* we believe it this much shorter; and a hold that we end ourselves
 				   is not given to the next before this has passed */

@@ -749,6 +749,31 @@ mem_free(struct mem *m)
 	free(m);
 }
 
+static void
+add_group(struct mem *m, struct mem_group *g)
+{
+	HASH_ADD_KEYPTR(hh, m->groups, g->name, strlen(g->name), g);
+	TAILQ_INSERT_TAIL(&m->sweep, g, link);
+}
+
+struct mem *
+mem_clone(const struct mem *from)
+{
+	struct mem *m = mem_new();
+	struct mem_group *g;
+
+	if (m == NULL)
+		return NULL;
+	m->marker = from->marker;
+	m->sid = from->sid;
+	m->n_eras_made = from->n_eras_made;
+	m->longest_lease = from->longest_lease;
+	m->last_forgotten = from->last_forgotten;
+	TAILQ_FOREACH (g, &from->sweep, link)
+		add_group(m, mem_group_clone(g));
+	return m;
+}
+
 void
 mem_set_identity(struct mem *m, uint64_t sid)
 {
@@ -764,8 +789,7 @@ find_group(struct mem *m, const char *name)
 	if (g == NULL) {
 		g = mem_group_new(name);
 		g->last = m->last_forgotten;
-		HASH_ADD_KEYPTR(hh, m->groups, g->name, strlen(g->name), g);
-		TAILQ_INSERT_TAIL(&m->sweep, g, link);
+		add_group(m, g);
 	}
 	return g;
 }
@@ -783,6 +807,36 @@ sweep(struct mem *m, const struct mem_group *current, usec now)
 		TAILQ_REMOVE(&m->sweep, g, link);
 		TAILQ_INSERT_TAIL(&m->sweep, g, link);
 	}
+}
+
+usec
+mem_touch(struct mem *m, usec now, uint64_t heard, usec grace)
+{
+	return marker_touch(m, now, heard, grace);
+}
+
+uint64_t
+mem_era(const struct mem *m)
+{
+	return m->marker.exists ? marker_era(m) : 0;
+}
+
+void
+mem_set_live_limit(struct mem *m, const char *group, int64_t limit, const struct xch_push **pushes,
+    uint32_t *n_pushes)
+{
+	struct pass p = {.mem = m, .g = find_group(m, group)};
+	struct mem_record *r, *tmp;
+
+	arena_reset(&m->arena);
+	m->n_pushes = 0;
+	p.g->live = limit;
+	p.g->gt += p.g->gt > 0;         /* what was said before is older */
+	HASH_ITER (hh, p.g->records, r, tmp)
+		if (!r->dead)
+			push_new(&p, r, XCH_RECALL)->others = true;
+	*pushes = m->pushes;
+	*n_pushes = m->n_pushes;
 }
 
 const struct xch_reply *

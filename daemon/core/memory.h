@@ -16,6 +16,19 @@ void mem_free(struct mem *mem);
 /* What the server is: its process (a new id at each start that may have lost data). */
 void mem_set_identity(struct mem *mem, uint64_t sid);
 
+/* All that it knows, as another one: data kept over a restart, or what a replica has. */
+struct mem *mem_clone(const struct mem *mem);
+
+/* What a daemon does as soon as it is connected, and from time to time while any grace is left: so a
+ * grace is over before the first user comes.  -> what is left of it */
+usec mem_touch(struct mem *mem, usec now, uint64_t heard, usec grace);
+uint64_t mem_era(const struct mem *mem);        /* 0: none has begun */
+
+/* The group's live limit, or XCH_NO_LIMIT.  Every daemon on record is told, as of a recall; the
+ * pushes live as those of mem_exchange do. */
+void mem_set_live_limit(struct mem *mem, const char *group, int64_t limit,
+    const struct xch_push **pushes, uint32_t *n_pushes);
+
 /* One exchange at the server's time `now`.  The reply, the pushes (*n_pushes of them) and what
  * they point to are the backend's and live until its next call. */
 const struct xch_reply *mem_exchange(struct mem *mem, usec now, const struct xch_request *request,

@@ -383,3 +383,66 @@ mem_inbox_clear(struct mem_record *rec)
 	while (!TAILQ_EMPTY(&rec->inbox))
 		mem_notice_free(rec, TAILQ_FIRST(&rec->inbox));
 }
+
+/* ------------------------------------------------------------------ a second one */
+
+static void
+clone_notice(struct mem_record *to, const struct mem_notice *x)
+{
+	struct mem_notice *y = mem_notice_new(to, x->type, x->grant.n);
+
+	memcpy(y + 1, x + 1, x->grant.n * sizeof(uint32_t));
+	y->grant.id = x->grant.id;
+	y->grant.number = x->grant.number;
+	y->grant.limit = x->grant.limit;
+	y->slot = x->slot;
+	y->id = x->id;
+}
+
+static void
+clone_record(struct mem_group *g, const struct mem_record *from)
+{
+	struct mem_record *r = mem_record_new(g, &from->id);
+	const struct mem_slot *s;
+	const struct mem_notice *x;
+	struct mem_entry *e, *tmp;
+
+	r->install->generation = from->install->generation;
+	r->install->nonce = from->install->nonce;
+	r->end = from->end;
+	r->lease = from->lease;
+	r->seq = from->seq;
+	r->incarnation = from->incarnation;
+	r->aware = from->aware;
+	r->recall = from->recall;
+	r->keep = from->keep;
+	r->dead = from->dead;
+	LIST_FOREACH (s, &from->slots, owned)
+		mem_slot_take(g, s->slot, r, s->number);
+	HASH_ITER (hh, from->entries, e, tmp)
+		mem_entry_put(g, r, &(struct xch_want){.id = e->id, .n = e->n, .now = e->now,
+		    .limit = e->cls->own, .age = g->gt - e->key}, e->cls->configured, true, e->synced);
+	TAILQ_FOREACH (x, &from->inbox, link)
+		clone_notice(r, x);
+	mem_record_place(g, r);
+}
+
+struct mem_group *
+mem_group_clone(struct mem_group *from)
+{
+	struct mem_group *g = mem_group_new(from->name);
+	struct mem_record *r, *tmp;
+
+	g->era = from->era;
+	g->gt = from->gt;
+	g->wall = from->wall;
+	g->grace_end = from->grace_end;
+	g->hot_until = from->hot_until;
+	g->shortest = from->shortest;
+	g->last = from->last;
+	g->live = from->live;
+	slots_reach(g, from->n_slots);
+	HASH_ITER (hh, from->records, r, tmp)
+		clone_record(g, r);
+	return g;
+}

@@ -107,6 +107,7 @@ struct mem_group {
 
 struct mem_group *mem_group_new(const char *name);
 void mem_group_free(struct mem_group *g);
+struct mem_group *mem_group_clone(struct mem_group *g);
 
 int mem_daemon_cmp(const struct xch_daemon *a, const struct xch_daemon *b);
 
