@@ -99,7 +99,7 @@ struct arb_event {
 			const uint32_t *slots;
 			uint64_t token;
 			int64_t limit;          /* under which it was granted */
-			nsec until;             /* deadline of the inherited cell */
+			nsec until;             /* deadline of the inherited cell; 0: there is none */
 		} resume;
 		struct {
 			unsigned link;

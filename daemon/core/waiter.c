@@ -354,7 +354,8 @@ waiter_resume(struct arb *arb, struct client *c, const struct arb_event *e)
 		move_hold(arb, c, e->request, h);
 		return;
 	}
-	if ((known > 0 && (same < n || idle < n || !group_is_valid(arb, g) || g->doubt))) {
+	if (known > 0 ? same < n || idle < n || !group_is_valid(arb, g) || g->doubt :
+	    e->resume.until <= arb->now) {
 		struct arb_action *act = arb_answer(arb, c->id, e->request, WIRE_ERR_LOST);
 
 		act->group = g->name;
