@@ -1,0 +1,476 @@
+/* A client: a process that asks for slots, believes in what it is given, and dies now and then.
+ *
+ *   OFF -> IDLE -> WAIT -> HOLD -> IDLE     and RESUME -> HOLD with a hold from before */
+#include "tests/sim/sim.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#define LAZY_MAX (20 * SEC)
+
+/* A request on its way to the daemon. */
+struct call {
+	struct arb_event event;
+	uint32_t slots[N_MAX];
+};
+
+/* A line on its way to the client. */
+struct word {
+	struct arb_action act;
+	struct cell *cell;
+	uint32_t slots[N_MAX];
+};
+
+static void client_acts(struct world *w, struct event *e);
+static void client_done(struct world *w, struct event *e);
+
+/* ------------------------------------------------------------------ beliefs */
+
+bool
+belief_is_valid(const struct belief *b)
+{
+	const struct client *c = b->client;
+	const struct daemon *d = c->session != NULL ? c->session->daemon : NULL;
+
+	if (c->strict)
+		return host_now(c->host) < b->cell->deadline;
+	return !b->ended && d != NULL && d->alive && !d->paused;
+}
+
+static void
+belief_drop(struct client *c)
+{
+	if (c->holds)
+		LIST_REMOVE(&c->belief, link);
+	c->holds = false;
+}
+
+static void
+belief_begin(struct client *c, const struct word *word)
+{
+	const struct arb_action *act = &word->act;
+
+	assert(!c->holds && act->n_slots <= N_MAX);
+	c->belief = (struct belief){.client = c, .group = c->group, .n = act->n_slots,
+	    .token = act->token, .limit = act->limit, .cell = word->cell,
+	    .ended = act->token == c->ended};
+	memcpy(c->belief.slots, word->slots, act->n_slots * sizeof *word->slots);
+	c->holds = true;
+	LIST_INSERT_HEAD(&c->w->beliefs[c->group], &c->belief, link);
+	check_belief(c->w, &c->belief, false);
+}
+
+/* ------------------------------------------------------------------ to the daemon */
+
+static void
+call_arrives(struct world *w, struct event *e)
+{
+	struct session *s = e->p;
+	struct call *call = e->owned;
+	struct arb_event *ev = &call->event;
+	struct ask *ask = ev->type >= ARB_ACQUIRE ? &w->asks[ev->request] : NULL;
+
+	if (ev->type == ARB_CLIENT_OPEN)
+		s->open = true;
+	if (!s->open)
+		return;
+	if (ev->type == ARB_CLIENT_GONE) {
+		s->open = false;
+		LIST_REMOVE(s, link);
+	} else if (ev->type == ARB_RELEASE) {
+		ev->release.slots = call->slots;
+	} else if (ev->type == ARB_RESUME) {
+		ev->resume.slots = call->slots;
+		ev->resume.until = daemon_inherited(s->daemon, s->client->group, ev->resume.token);
+	}
+	if (ask != NULL)
+		ask->since = w->now;
+	daemon_step(s->daemon, ev);
+	if (ask != NULL && (ask->kind == ASK_RELEASE || ask->kind == ASK_CANCEL) &&
+	    !w->asks[ev->request].answered)
+		world_fail(w, "%s is not answered at once", s->client->name);
+}
+
+/* Makes the event; the caller fills it in. */
+static struct call *
+call_send(struct client *c, enum arb_event_type type)
+{
+	struct world *w = c->w;
+	struct session *s = c->session;
+	struct call *call = alloc_resize(NULL, sizeof *call);
+	nsec at = w->now + rng_between(&w->rng, MS / 50, MS * 3 / 10);
+	struct event *e;
+
+	s->c2d = at > s->c2d ? at : s->c2d + 1;
+	e = world_in(w, s->daemon, 16 + s->id, s->c2d, call_arrives);
+	e->p = s;
+	e->owned = call;
+	*call = (struct call){.event = {.type = type, .client = s->id}};
+	return call;
+}
+
+static uint64_t
+ask_new(struct client *c, enum ask_kind kind)
+{
+	struct world *w = c->w;
+
+	ALLOC_ROOM(w->asks, w->n_asks, w->cap_asks, 1);
+	w->asks[w->n_asks] = (struct ask){.kind = kind, .session = c->session, .group = c->group};
+	return w->n_asks++;
+}
+
+static void
+send_release(struct client *c, uint32_t n)
+{
+	struct world *w = c->w;
+	struct belief *b = &c->belief;
+	bool all = n == b->n && rng_chance(&w->rng, 50);
+	struct call *call = call_send(c, all ? ARB_RELEASE_ALL : ARB_RELEASE);
+
+	TRACE(w, "%s > RELEASE %s %s", c->name, group_names[b->group], show_slots(n, b->slots));
+	call->event.request = ask_new(c, ASK_RELEASE);
+	if (!all) {
+		call->event.release.group = group_names[b->group];
+		call->event.release.n_slots = n;
+		call->event.release.token = rng_chance(&w->rng, 800) ? b->token : 0;
+		memcpy(call->slots, b->slots, n * sizeof *b->slots);
+	}
+	b->n -= n;
+	memmove(b->slots, b->slots + n, b->n * sizeof *b->slots);
+	if (b->n == 0)
+		belief_drop(c);
+}
+
+static void
+send_resume(struct client *c)
+{
+	struct belief *b = &c->belief;
+	struct call *call = call_send(c, ARB_RESUME);
+
+	TRACE(c->w, "%s > RESUME %s %s %s at %s", c->name, group_names[b->group],
+	    show_slots(b->n, b->slots), show_token(c->w, b->token), c->session->daemon->name);
+	c->state = CLIENT_RESUME;
+	c->request = call->event.request = ask_new(c, ASK_RESUME);
+	call->event.resume.group = group_names[b->group];
+	call->event.resume.n_slots = b->n;
+	call->event.resume.token = b->token;
+	call->event.resume.limit = b->limit;
+	memcpy(call->slots, b->slots, b->n * sizeof *b->slots);
+}
+
+/* ------------------------------------------------------------------ its life */
+
+static void
+be_idle(struct client *c)
+{
+	struct world *w = c->w;
+
+	c->state = CLIENT_IDLE;
+	world_at(w, w->now + rng_between(&w->rng, 0, w->think), client_acts)->p = c;
+}
+
+static void
+connects(struct world *w, struct event *e)
+{
+	struct client *c = e->p;
+	struct daemon *d = c->host->daemon;
+	struct session *s;
+	struct call *call;
+
+	if (c->session != NULL)
+		return;
+	if (d == NULL || !d->alive) {
+		client_connect(c, w->now + rng_between(&w->rng, 50 * MS, 300 * MS));
+		return;
+	}
+	c->session = s = world_alloc(w, sizeof *s);
+	s->id = ++w->n_sessions;
+	s->client = c;
+	s->daemon = d;
+	s->c2d = s->d2c = w->now;
+	LIST_INSERT_HEAD(&d->sessions, s, link);
+	call = call_send(c, ARB_CLIENT_OPEN);
+	call->event.open.strict = c->strict;
+	if (c->holds)
+		send_resume(c);
+	else
+		be_idle(c);
+}
+
+void
+client_connect(struct client *c, nsec at)
+{
+	world_at(c->w, at, connects)->p = c;
+}
+
+/* The process ends, and another takes its place. */
+static void
+dies(struct client *c)
+{
+	struct world *w = c->w;
+
+	TRACE(w, "%s dies", c->name);
+	belief_drop(c);
+	call_send(c, ARB_CLIENT_GONE);
+	c->session = NULL;
+	c->state = CLIENT_OFF;
+	client_connect(c, w->now + rng_between(&w->rng, 10 * MS, 2 * SEC));
+}
+
+static void
+gives_up(struct world *w, struct event *e)
+{
+	struct client *c = e->p;
+	struct call *call;
+
+	if (c->state != CLIENT_WAIT || c->request != e->a)
+		return;
+	if (rng_chance(&w->rng, 500)) {
+		dies(c);
+		return;
+	}
+	TRACE(w, "%s > CANCEL", c->name);
+	call = call_send(c, ARB_CANCEL);
+	call->event.request = ask_new(c, ASK_CANCEL);
+	call->event.cancel.request = c->request;
+}
+
+void
+ask_send(struct client *c, int64_t n, int64_t own, nsec wait)
+{
+	struct world *w = c->w;
+	struct call *call = call_send(c, ARB_ACQUIRE);
+	struct ask *ask;
+	struct event *e;
+
+	c->state = CLIENT_WAIT;
+	c->request = call->event.request = ask_new(c, ASK_ACQUIRE);
+	ask = &w->asks[c->request];
+	ask->n = (uint32_t)n;
+	ask->own = own;
+	ask->wait = wait;
+	call->event.acquire = (struct arb_acquire){.group = group_names[c->group],
+	    .n = (uint32_t)n, .limit = own, .configured = c->host->configured, .wait = wait,
+	    .hold = NSEC_NEVER, .max_waiters = w->max_waiters};
+	if (rng_chance(&w->rng, w->p_hold))
+		call->event.acquire.hold = rng_between(&w->rng, 1 * MS, w->hold_max);
+	TRACE(w, "%s > ACQUIRE %s n=%lld limit=%lld wait=%lld ms", c->name, group_names[c->group],
+	    (long long)n, (long long)own, wait == NSEC_NEVER ? -1LL : (long long)(wait / MS));
+	if (rng_chance(&w->rng, w->p_cancel)) {
+		e = world_at(w, w->now + rng_between(&w->rng, 0, 5 * SEC), gives_up);
+		e->p = c;
+		e->a = c->request;
+	}
+}
+
+static void
+client_acts(struct world *w, struct event *e)
+{
+	struct client *c = e->p;
+	const nsec waits[] = {100 * MS, 10 * SEC};
+	int64_t own, n = 1;
+	nsec wait;
+
+	if (c->state != CLIENT_IDLE || c->session == NULL || c->stop)
+		return;
+	own = w->limits[rng_between(&w->rng, 0, w->n_limits)];
+	if (rng_chance(&w->rng, w->p_many))
+		n = rng_between(&w->rng, 1, own + 1 + rng_chance(&w->rng, 50));
+	if (rng_chance(&w->rng, w->p_none))
+		own = XCH_NO_LIMIT;
+	if (rng_chance(&w->rng, w->p_now))
+		wait = 0;
+	else if (rng_chance(&w->rng, w->p_for_ever))
+		wait = NSEC_NEVER;
+	else
+		wait = rng_between(&w->rng, 1 * MS, RNG_PICK(&w->rng, waits));
+	ask_send(c, n, own, wait);
+}
+
+nsec
+hold_time(struct world *w)
+{
+	return rng_between(&w->rng, 1 * MS,
+	    rng_chance(&w->rng, 700) ? w->hold_max : w->hold_max / 20 + 2 * MS);
+}
+
+void
+client_end_hold(struct client *c)
+{
+	struct world *w = c->w;
+	struct event *e = world_at(w, w->now + hold_time(w), client_done);
+
+	e->p = c;
+	e->a = c->request;
+}
+
+static void
+client_done(struct world *w, struct event *e)
+{
+	struct client *c = e->p;
+
+	if (c->state != CLIENT_HOLD || c->request != e->a)
+		return;
+	if (!c->stop && rng_chance(&w->rng, w->p_die)) {
+		dies(c);
+		return;
+	}
+	if (c->belief.n > 1 && rng_chance(&w->rng, w->p_partial)) {
+		send_release(c, (uint32_t)rng_between(&w->rng, 1, c->belief.n));
+		client_end_hold(c);
+		return;
+	}
+	send_release(c, c->belief.n);
+	be_idle(c);
+}
+
+struct client *
+client_new(struct host *h, const char *name, int group, bool strict)
+{
+	struct world *w = h->w;
+	struct client *c = world_alloc(w, sizeof *c);
+
+	c->w = w;
+	c->host = h;
+	snprintf(c->name, sizeof c->name, "%s.%s", h->name, name);
+	c->group = group;
+	c->strict = strict;
+	c->lazy = w->p_lazy;
+	assert((size_t)w->n_clients < sizeof w->clients / sizeof *w->clients);
+	w->clients[w->n_clients++] = c;
+	return c;
+}
+
+/* ------------------------------------------------------------------ from the daemon */
+
+static void
+hears_answer(struct client *c, const struct word *word)
+{
+	struct world *w = c->w;
+	const struct arb_action *act = &word->act;
+	enum ask_kind kind = w->asks[act->request].kind;
+
+	if (kind == ASK_CANCEL)
+		return;
+	if (kind == ASK_RELEASE) {
+		if (act->code != WIRE_OK && act->code != WIRE_ERR_LOST)
+			world_fail(w, "%s may not release what it holds", c->name);
+		return;
+	}
+	if (act->request != c->request || c->state != (kind == ASK_RESUME ? CLIENT_RESUME : CLIENT_WAIT)) {
+		world_fail(w, "%s is answered what it has not asked", c->name);
+		return;
+	}
+	if (act->code == WIRE_OK) {
+		c->state = CLIENT_HOLD;
+		c->got = true;
+		if (kind == ASK_ACQUIRE) {
+			w->stats.grants++;
+			belief_begin(c, word);
+		} else {
+			w->stats.resumed++;
+			c->belief.cell = word->cell;
+			check_belief(w, &c->belief, true);
+		}
+		client_end_hold(c);
+		return;
+	}
+	if (kind == ASK_RESUME) {
+		check_lost(c, "by RESUME");
+		belief_drop(c);
+	}
+	be_idle(c);
+}
+
+static void
+hears_lost(struct client *c, const struct arb_action *act)
+{
+	if (!c->holds || c->belief.token != act->token)
+		return;
+	c->w->stats.lost++;
+	if (act->reason == ARB_LOST_LEASE || act->reason == ARB_LOST_TAKEN)
+		check_lost(c, "by the backend");
+	belief_drop(c);
+	if (c->state == CLIENT_HOLD)
+		be_idle(c);
+}
+
+static void
+word_arrives(struct world *w, struct event *e)
+{
+	struct session *s = e->p;
+	struct client *c = s->client;
+	const struct word *word = e->owned;
+
+	if (c->session != s)
+		return;
+	if (tracing)
+		trace_word(w, c, &word->act);
+	if (word->act.type == ARB_ANSWER)
+		hears_answer(c, word);
+	else if (word->act.type == ARB_TELL_LOST)
+		hears_lost(c, &word->act);
+	else
+		w->stats.kept++;
+}
+
+void
+client_hears(struct session *s, const struct arb_action *act)
+{
+	struct client *c = s->client;
+	struct world *w = c->w;
+	struct word *word = alloc_resize(NULL, sizeof *word);
+	struct event *e;
+	nsec at = w->now + rng_between(&w->rng, MS / 50, MS * 3 / 10);
+
+	s->d2c = at > s->d2c ? at : s->d2c + 1;
+	if (act->type == ARB_TELL_LOST) {
+		if (c->strict && !c->stop && rng_chance(&w->rng, c->lazy))
+			s->d2c += rng_between(&w->rng, 0, LAZY_MAX);
+		/* that its lease is over a raw client should know by the time; what the daemon ends
+		 * counts until it can have heard of that */
+		if (act->reason == ARB_LOST_LEASE || act->reason == ARB_LOST_TAKEN) {
+			c->ended = act->token;
+			if (c->holds && c->belief.token == act->token)
+				c->belief.ended = true;
+		}
+	}
+	e = world_at(w, s->d2c, word_arrives);
+	e->p = s;
+	e->owned = word;
+	word->act = *act;
+	word->act.slots = word->slots;
+	assert(act->n_slots <= N_MAX);
+	for (uint32_t i = 0; i < act->n_slots; i++)
+		word->slots[i] = act->slots[i];
+	word->cell = NULL;
+	if (c->strict && act->type == ARB_ANSWER && act->n_slots > 0) {
+		word->cell = daemon_cell(s->daemon, c->group, act->token);
+		if (word->cell == NULL)
+			world_fail(w, "%s is granted %s without a cell", c->name,
+			    show_slots(act->n_slots, act->slots));
+	}
+}
+
+static void
+eof_arrives(struct world *w, struct event *e)
+{
+	struct session *s = e->p;
+	struct client *c = s->client;
+
+	if (c->session != s)
+		return;
+	c->session = NULL;
+	c->state = CLIENT_OFF;
+	if (!c->strict)
+		belief_drop(c);
+	client_connect(c, w->now);
+}
+
+void
+client_eof(struct session *s, nsec at)
+{
+	s->d2c = at > s->d2c ? at : s->d2c + 1;
+	world_at(s->client->w, s->d2c, eof_arrives)->p = s;
+}

@@ -1,0 +1,336 @@
+/* The server: its data (the memory backend), its clock, what its replicas have; and the network to it. */
+#include "tests/sim/sim.h"
+
+#include <assert.h>
+#include <stdio.h>
+
+#define LATE_MAX (8 * SEC)      /* an exchange may be done so long after its connection broke */
+#define SPIKE_MAX (6 * SEC)
+#define PAST_KEPT 250           /* permille of the exchanges whose outcome a replica may stop at */
+
+/* ------------------------------------------------------------------ a server's life */
+
+usec
+server_time(const struct world *w, const struct server *s)
+{
+	return clock_at(&(struct clock){s->clock.offset * 1000, s->clock.ppm}, w->now) / 1000;
+}
+
+struct server *
+server_new(struct world *w, struct mem *mem)
+{
+	struct server *s = world_alloc(w, sizeof *s);
+
+	s->number = w->n_servers++;
+	s->sid = 1000 + (uint64_t)s->number;
+	s->mem = mem != NULL ? mem : mem_new();
+	s->clock.offset = w->clock0;
+	if (rng_chance(&w->rng, 750))
+		s->clock.offset += rng_between(&w->rng, -4000000, 4000000);
+	s->clock.ppm = rng_between(&w->rng, -DRIFT_PPM, DRIFT_PPM + 1);
+	mem_set_identity(s->mem, s->sid);
+	return s;
+}
+
+static void
+forget_past(struct server *s)
+{
+	while (s->n_past > 0)
+		mem_free(s->past[--s->n_past]);
+}
+
+void
+server_kill(struct server *s)
+{
+	forget_past(s);
+	mem_free(s->mem);
+	s->mem = NULL;
+}
+
+/* What a replica has: all, or what there was some exchanges ago. */
+struct mem *
+server_replica(struct world *w, const struct server *s, bool lags)
+{
+	int64_t k = lags ? rng_between(&w->rng, 0, s->n_past + 1) : s->n_past;
+
+	return mem_clone(k == s->n_past ? s->mem : s->past[k]);
+}
+
+static void
+remember(struct world *w, struct server *s)
+{
+	if (!(w->faults & (FAULT(FAILOVER) | FAULT(SILENT))) || !rng_chance(&w->rng, PAST_KEPT))
+		return;
+	if (s->n_past == PAST_MAX) {
+		mem_free(s->past[0]);
+		for (int i = 1; i < PAST_MAX; i++)
+			s->past[i - 1] = s->past[i];
+		s->n_past--;
+	}
+	s->past[s->n_past++] = mem_clone(s->mem);
+}
+
+/* As far as the checks know, nobody is queued until he is queued again. */
+static void
+forget_queue(struct world *w)
+{
+	for (int i = 0; i < w->n_clients; i++)
+		w->asks[w->clients[i]->request].queued = 0;
+}
+
+/* Connections follow to the new one if the change is not noticed: a proxy stands between. */
+void
+server_replace(struct world *w, struct server *s, bool noticed)
+{
+	struct server *old = w->server;
+
+	TRACE(w, "server %d takes over, its clock %+.3f s", s->number,
+	    (double)(server_time(w, s) - server_time(w, old)) / 1e6);
+	if (old->mem != NULL) {
+		mem_free(w->former.mem);
+		w->former = (struct server){.mem = mem_clone(old->mem), .number = old->number,
+		    .sid = old->sid, .clock = old->clock};
+	}
+	for (int i = 0; i < w->n_hosts; i++) {
+		struct daemon *d = w->hosts[i].daemon;
+
+		if (d == NULL)
+			continue;
+		if (noticed) {
+			link_break_all(d, "its server is gone");
+			continue;
+		}
+		for (unsigned k = 0; k < N_LINKS; k++)
+			if (d->link[k] != NULL && d->link[k]->server == old)
+				d->link[k]->server = s;
+		if (d->sub != NULL && d->sub->server == old)
+			d->sub->server = s;
+	}
+	server_kill(old);
+	w->server = s;
+	for (int i = 0; i < N_GROUPS; i++)
+		s->in_use[i] = 0;
+	forget_queue(w);
+}
+
+void
+server_flush(struct world *w)
+{
+	struct server *s = w->server;
+
+	forget_past(s);
+	mem_free(s->mem);
+	s->mem = mem_new();
+	mem_set_identity(s->mem, s->sid);
+	forget_queue(w);
+}
+
+/* ------------------------------------------------------------------ network */
+
+struct conn *
+conn_new(struct world *w, struct server *s)
+{
+	struct conn *c = world_alloc(w, sizeof *c);
+
+	c->server = s;
+	return c;
+}
+
+static nsec
+delay(struct world *w)
+{
+	if (w->spiky && rng_chance(&w->rng, 10))
+		return rng_between(&w->rng, 0, SPIKE_MAX);
+	return rng_between(&w->rng, MS / 20, w->net_max);
+}
+
+/* What is sent on a connection arrives in order. */
+static nsec
+arrival(struct world *w, nsec *last)
+{
+	nsec at = w->now + delay(w);
+
+	*last = at > *last ? at : *last + 1;
+	return *last;
+}
+
+static struct daemon *
+find_daemon(const struct world *w, const struct xch_daemon *id)
+{
+	for (int i = 0; i < w->n_hosts; i++) {
+		struct daemon *d = w->hosts[i].daemon;
+
+		if (d != NULL && d->id.install == id->install && d->id.generation == id->generation &&
+		    d->id.nonce == id->nonce)
+			return d;
+	}
+	return NULL;
+}
+
+static void
+push_arrives(struct world *w, struct event *e)
+{
+	struct conn *c = e->p;
+
+	if (!c->broken || rng_chance(&w->rng, 500))
+		sub_deliver(w, e->daemon, e->owned);
+}
+
+static void
+publish(struct world *w, const struct xch_push *push)
+{
+	struct daemon *d = find_daemon(w, &push->to);
+	int times = rng_chance(&w->rng, w->p_push_twice) ? 2 : 1;
+
+	if (d == NULL || !d->alive || d->sub == NULL || d->sub->broken ||
+	    d->sub->server != w->server)
+		return;
+	if (rng_chance(&w->rng, w->p_push_lost)) {
+		TRACE(w, "    a push to %s is lost", d->name);
+		return;
+	}
+	while (times-- > 0) {
+		struct event *e = world_in(w, d, 1, arrival(w, &d->sub->s2c), push_arrives);
+
+		e->p = d->sub;
+		e->owned = push_copy(push);
+	}
+}
+
+static void
+reply_arrives(struct world *w, struct event *e)
+{
+	struct daemon *d = e->daemon;
+	struct conn *c = e->p;
+	const struct xch_reply *r = e->owned;
+
+	if (d->link[e->a] != c || (c->broken && rng_chance(&w->rng, 500)))
+		return;
+	if (r->status == XCH_OK)
+		d->era = r->era;
+	daemon_step(d, &(struct arb_event){.type = ARB_REPLY,
+	    .reply = {.group = e->q, .reply = r}});
+}
+
+/* e: p the connection, q the daemon, a the link; a bit above says that it comes late. */
+#define LATE 16
+
+static void request_arrives(struct world *w, struct event *e);
+
+static void
+request_again(struct world *w, struct event *e, nsec at, uint64_t late)
+{
+	struct event *again = world_at(w, at, request_arrives);
+
+	again->p = e->p;
+	again->q = e->q;
+	again->a = e->a | late;
+	again->owned = e->owned;
+	e->owned = NULL;
+}
+
+static void
+request_arrives(struct world *w, struct event *e)
+{
+	struct conn *c = e->p;
+	struct daemon *d = e->q;
+	struct server *s = c->server;
+	const struct xch_request *q = e->owned;
+	const struct xch_reply *r;
+	const struct xch_push *pushes;
+	uint32_t n_pushes;
+	struct event *answer;
+
+	if (s->mem == NULL)
+		return;
+	if (w->now < w->frozen) {
+		request_again(w, e, w->frozen + rng_between(&w->rng, 1000, 5 * MS), 0);
+		return;
+	}
+	if (c->broken && !(e->a & LATE)) {
+		const nsec max[] = {50 * MS, LATE_MAX};
+
+		if (rng_chance(&w->rng, 500))
+			request_again(w, e, w->now + rng_between(&w->rng, 0, RNG_PICK(&w->rng, max)),
+			    LATE);
+		return;
+	}
+	r = mem_exchange(s->mem, server_time(w, s), q, &pushes, &n_pushes);
+	w->stats.exchanges++;
+	w->stats.syncs += q->full;
+	if (tracing) {
+		trace_reply(w, d, q, r, e->a & LATE);
+		for (uint32_t i = 0; i < n_pushes; i++)
+			trace_push(w, find_daemon(w, &pushes[i].to), false, &pushes[i]);
+	}
+	if (r->status == XCH_OK)
+		s->in_use[group_index(q->group)] = r->in_use;
+	check_exchange(w, q, r, pushes, n_pushes);
+	for (uint32_t i = 0; i < n_pushes; i++)
+		publish(w, &pushes[i]);
+	if (!c->broken) {
+		answer = world_in(w, d, 2 + (e->a & ~(uint64_t)LATE), arrival(w, &c->s2c),
+		    reply_arrives);
+		answer->p = c;
+		answer->q = (void *)q->group;
+		answer->a = e->a & ~(uint64_t)LATE;
+		answer->owned = reply_copy(r);
+	}
+	remember(w, s);
+}
+
+void
+server_send(struct world *w, struct daemon *d, unsigned link, const struct xch_request *q)
+{
+	struct conn *c = d->link[link];
+	struct event *e;
+
+	assert(c != NULL);
+	if (c->broken)
+		return;
+	e = world_at(w, arrival(w, &c->c2s), request_arrives);
+	e->p = c;
+	e->q = d;
+	e->a = link;
+	e->owned = request_copy(q);
+}
+
+void
+server_set_limit(struct world *w, int group, int64_t limit)
+{
+	const struct xch_push *pushes;
+	uint32_t n;
+
+	TRACE(w, "somebody sets the live limit of %s to %lld", group_names[group], (long long)limit);
+	mem_set_live_limit(w->server->mem, group_names[group], limit, &pushes, &n);
+	for (uint32_t i = 0; i < n; i++)
+		publish(w, &pushes[i]);
+}
+
+/* ------------------------------------------------------------------ its marker */
+
+static bool
+is_connected(const struct world *w, const struct daemon *d)
+{
+	return d != NULL && d->alive && !d->paused && d->link[0] != NULL && !d->link[0]->broken &&
+	    d->link[0]->server == w->server;
+}
+
+static void
+tend(struct world *w, struct event *e)
+{
+	bool any = false;
+
+	(void)e;
+	for (int i = 0; i < w->n_hosts; i++)
+		any = any || is_connected(w, w->hosts[i].daemon);
+	if (any && w->now >= w->frozen && w->server->mem != NULL)
+		mem_touch(w->server->mem, server_time(w, w->server), 0, w->conf.grace / 1000);
+	server_tend(w);
+}
+
+void
+server_tend(struct world *w)
+{
+	world_at(w, w->now + w->conf.lease / 4, tend);
+}
