@@ -192,6 +192,7 @@ dist:
 
 help:
 	@sed -n '2,/^$$/s/^# \{0,1\}//p' Makefile
+	@echo; sed -n '/^#   make/s/^# \{0,1\}//p' tests/check.mk
 
 clean:
 	rm -rf build

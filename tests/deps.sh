@@ -38,8 +38,8 @@ if [ -n "$missing" ]; then
 	fi
 	echo "slotd: installing$missing" >&2
 	export DEBIAN_FRONTEND=noninteractive
-	apt-get update -qq >&2
-	$line -qq >&2
+	apt-get update -qq >/dev/null
+	$line -qq -o Dpkg::Use-Pty=0 >/dev/null
 fi
 
 if [ "$1" = build ]; then
