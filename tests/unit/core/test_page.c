@@ -1,4 +1,4 @@
-/* PROTOCOL.txt says what the code does: errors, requests, numbers. */
+/* PROTOCOL.txt and slotd-protocol(7) say what the code does: errors, requests, numbers. */
 #include "tests/unit/core/suites.h"
 
 #include "proto/wire.h"
@@ -11,13 +11,19 @@
 static char page[1 << 16];
 
 static void
-read_page(void)
+read_file(const char *path)
 {
-	FILE *file = fopen("proto/PROTOCOL.txt", "r");
+	FILE *file = fopen(path, "r");
 
-	ck_assert_msg(file != NULL, "proto/PROTOCOL.txt: run this from the top of the source");
+	ck_assert_msg(file != NULL, "%s: run this from the top of the source", path);
 	page[fread(page, 1, sizeof(page) - 1, file)] = '\0';
 	fclose(file);
+}
+
+static void
+read_page(void)
+{
+	read_file("proto/PROTOCOL.txt");
 }
 
 /* The table of errors in section 4, row for row what errors.def says. */
@@ -94,6 +100,26 @@ START_TEST(gives_the_numbers)
 }
 END_TEST
 
+/* The summary has each error with its text, in the same order, and each request. */
+START_TEST(summed_up_for_man)
+{
+	const char *at = page;
+	char item[512];
+
+	read_file("proto/slotd-protocol.7");
+	for (enum wire_code code = WIRE_OK + 1; code < WIRE_NCODES; code++) {
+		snprintf(item, sizeof(item), ".It Cm %s Pq Em %s\n%s\n", wire_code_word(code),
+		    wire_code_todo(code), wire_code_text(code));
+		at = strstr(at, item);
+		ck_assert_msg(at != NULL, "slotd-protocol.7: not, or not here: %s", item);
+	}
+	for (enum wire_verb verb = 0; verb < WIRE_NVERBS; verb++) {
+		snprintf(item, sizeof(item), "\n.It Cm %s", wire_verb_word(verb));
+		ck_assert_msg(strstr(page, item) != NULL, "slotd-protocol.7: no %s", item);
+	}
+}
+END_TEST
+
 Suite *
 page_suite(void)
 {
@@ -104,6 +130,7 @@ page_suite(void)
 	tcase_add_test(tests, lists_the_errors);
 	tcase_add_test(tests, shows_the_requests);
 	tcase_add_test(tests, gives_the_numbers);
+	tcase_add_test(tests, summed_up_for_man);
 	suite_add_tcase(suite, tests);
 	return suite;
 }
