@@ -17,7 +17,6 @@
 #include "daemon/config_groups.h"
 #include "daemon/config_keys.h"
 #include "daemon/log.h"
-#include "proto/wire.h"
 
 #define BLANKS " \t"
 #define MESSAGE_MAX 1024

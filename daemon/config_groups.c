@@ -1,7 +1,6 @@
 /* The [group NAME] sections: exact names in a hash, globs in the order in which they are tried. */
 #include "daemon/config_groups.h"
 
-#include <assert.h>
 #include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
