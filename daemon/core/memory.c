@@ -46,6 +46,7 @@ struct mem {
 	uint64_t n_eras_made;
 	usec longest_lease;
 	uint64_t last_forgotten;        /* highest number of a group that is forgotten */
+	bool keeps_all;
 
 	struct arena arena;             /* what the reply and the pushes point to */
 	struct xch_reply reply;
@@ -214,10 +215,11 @@ marker_touch(struct mem *m, usec now, uint64_t heard, usec grace)
 		k->exists = true;
 		k->sid = m->sid;
 		k->clock = 0;
-	} else {
+		k->looked = now;
+	} else if (k->clock < grace) {  /* else there is nothing left to count */
 		k->clock += clamp(now - k->looked, 0, grace / 10 * 4);
+		k->looked = now;
 	}
-	k->looked = now;
 	return k->clock < grace ? grace - k->clock : 0;
 }
 
@@ -232,13 +234,15 @@ static void
 step_time(struct pass *p, usec now)
 {
 	struct mem_group *g = p->g;
+	struct heap_node *node = heap_first(&g->leases);
+	usec cap = node ? HEAP_OF(node, struct mem_record, by_lease)->lease / 10 * 4 : 0;
 	struct mem_record *r, *tmp;
 	usec left;
 
 	if (g->gt == 0)
 		g->gt = now;
 	else
-		g->gt += clamp(now - g->wall, 1, g->shortest / 10 * 4 > 1 ? g->shortest / 10 * 4 : 1);
+		g->gt += clamp(now - g->wall, 1, cap > 1 ? cap : 1);
 	g->wall = now;
 	left = marker_touch(p->mem, now, p->q->era, p->q->grace);
 	if (g->era != marker_era(p->mem)) {
@@ -299,8 +303,6 @@ step_renew(struct pass *p)
 	r->install->generation = q->from.generation;
 	r->install->nonce = q->from.nonce;
 	mem_record_place(g, r);
-	if (g->shortest == 0 || q->lease < g->shortest || g->ends.n == 1)
-		g->shortest = q->lease;
 	if (q->lease > p->mem->longest_lease)
 		p->mem->longest_lease = q->lease;
 }
@@ -749,6 +751,12 @@ mem_free(struct mem *m)
 	free(m);
 }
 
+void
+mem_keep_all(struct mem *m)
+{
+	m->keeps_all = true;
+}
+
 static void
 add_group(struct mem *m, struct mem_group *g)
 {
@@ -769,6 +777,7 @@ mem_clone(const struct mem *from)
 	m->n_eras_made = from->n_eras_made;
 	m->longest_lease = from->longest_lease;
 	m->last_forgotten = from->last_forgotten;
+	m->keeps_all = from->keeps_all;
 	TAILQ_FOREACH (g, &from->sweep, link)
 		add_group(m, mem_group_clone(g));
 	return m;
@@ -800,7 +809,7 @@ sweep(struct mem *m, const struct mem_group *current, usec now)
 {
 	struct mem_group *g = TAILQ_FIRST(&m->sweep);
 
-	if (g != current && g->in_use == 0 && g->n_queued == 0 && g->live == XCH_NO_LIMIT &&
+	if (!m->keeps_all && g != current && g->in_use == 0 && g->n_queued == 0 && g->live == XCH_NO_LIMIT &&
 	    now - g->wall > m->longest_lease) {
 		forget(m, g);
 	} else {

@@ -16,6 +16,9 @@ void mem_free(struct mem *mem);
 /* What the server is: its process (a new id at each start that may have lost data). */
 void mem_set_identity(struct mem *mem, uint64_t sid);
 
+/* Never forgets a group in which nothing is left, as Redis does not for a week. */
+void mem_keep_all(struct mem *mem);
+
 /* All that it knows, as another one: data kept over a restart, or what a replica has. */
 struct mem *mem_clone(const struct mem *mem);
 

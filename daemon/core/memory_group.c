@@ -52,6 +52,13 @@ end_before(const struct heap_node *a, const struct heap_node *b)
 	return x->end != y->end ? x->end < y->end : mem_daemon_cmp(&x->id, &y->id) < 0;
 }
 
+static bool
+lease_before(const struct heap_node *a, const struct heap_node *b)
+{
+	return HEAP_OF(a, struct mem_record, by_lease)->lease <
+	    HEAP_OF(b, struct mem_record, by_lease)->lease;
+}
+
 static usec
 aware_of(const struct mem_record *r)
 {
@@ -90,6 +97,7 @@ mem_group_new(const char *name)
 	strcpy(g->name, name);
 	heap_init(&g->free, slot_before);
 	heap_init(&g->ends, end_before);
+	heap_init(&g->leases, lease_before);
 	heap_init(&g->unaware, aware_before);
 	heap_init(&g->recalls, recall_before);
 	LIST_INIT(&g->classes);
@@ -110,6 +118,7 @@ mem_group_free(struct mem_group *g)
 	free(g->slots);
 	heap_fini(&g->free);
 	heap_fini(&g->ends);
+	heap_fini(&g->leases);
 	heap_fini(&g->unaware);
 	heap_fini(&g->recalls);
 	free(g->name);
@@ -221,6 +230,7 @@ mem_record_new(struct mem_group *g, const struct xch_daemon *id)
 	LIST_INSERT_HEAD(&in->records, r, same);
 	HASH_ADD(hh, g->records, id, sizeof r->id, r);
 	heap_add(&g->ends, &r->by_end);
+	heap_add(&g->leases, &r->by_lease);
 	return r;
 }
 
@@ -244,6 +254,7 @@ mem_record_free(struct mem_group *g, struct mem_record *rec)
 	mem_inbox_clear(rec);
 	assert(!heap_has(&rec->by_aware) && !heap_has(&rec->by_recall));
 	heap_remove(&g->ends, &rec->by_end);
+	heap_remove(&g->leases, &rec->by_lease);
 	LIST_REMOVE(rec, same);
 	if (LIST_EMPTY(&in->records)) {
 		HASH_DEL(g->installs, in);
@@ -270,6 +281,7 @@ mem_record_place(struct mem_group *g, struct mem_record *rec)
 	bool holder = rec->n_slots > 0 && !rec->dead;
 
 	heap_moved(&g->ends, &rec->by_end);
+	heap_moved(&g->leases, &rec->by_lease);
 	heap_place(&g->unaware, &rec->by_aware, holder);
 	heap_place(&g->recalls, &rec->by_recall, holder && (rec->keep || rec->aware < USEC_NEVER));
 }
@@ -438,7 +450,6 @@ mem_group_clone(struct mem_group *from)
 	g->wall = from->wall;
 	g->grace_end = from->grace_end;
 	g->hot_until = from->hot_until;
-	g->shortest = from->shortest;
 	g->last = from->last;
 	g->live = from->live;
 	slots_reach(g, from->n_slots);

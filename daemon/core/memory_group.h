@@ -75,6 +75,7 @@ struct mem_record {
 	TAILQ_HEAD(, mem_entry) nows;
 	TAILQ_HEAD(, mem_notice) inbox;
 	struct heap_node by_end;        /* group->ends */
+	struct heap_node by_lease;      /* group->leases */
 	struct heap_node by_aware;      /* group->unaware: living, with slots */
 	struct heap_node by_recall;     /* group->recalls: those that may have idle slots to recall */
 	LIST_ENTRY(mem_record) same;    /* install->records */
@@ -88,7 +89,6 @@ struct mem_group {
 	usec wall;                      /* the server's time at the last exchange */
 	usec grace_end;                 /* in gt */
 	usec hot_until;                 /* in gt */
-	usec shortest;                  /* lease of those on record (or shorter) */
 	uint64_t last;                  /* highest number given or heard of */
 	int64_t live;                   /* live limit, or XCH_NO_LIMIT */
 	struct mem_slot **slots;        /* [slot - 1], for every number that was ever used */
@@ -97,7 +97,7 @@ struct mem_group {
 	struct heap free;               /* slots below the high-water mark that nobody owns */
 	struct mem_record *records;
 	struct mem_install *installs;
-	struct heap ends, unaware, recalls;
+	struct heap ends, leases, unaware, recalls;
 	LIST_HEAD(, mem_class) classes; /* only those with entries */
 	TAILQ_HEAD(, mem_entry) nows;
 	uint32_t n_queued;
