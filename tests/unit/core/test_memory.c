@@ -188,6 +188,28 @@ START_TEST(clock_step)
 END_TEST
 
 /* Data lost: nothing is granted before the grace is over, and holders get theirs back. */
+/* A daemon with a short lease holds the clock back only while it is on record. */
+START_TEST(clock_follows_the_shortest_lease)
+{
+	struct xch_request q = from(1, true, 0);
+	uint64_t inc = join(2), version;
+
+	q.lease = SEC;
+	say(&q);
+	for (int i = 0; i < 3; i++) {   /* 0.4 s each: then the short lease is over */
+		now += LEASE;
+		q = from(2, false, inc);
+		say(&q);
+	}
+	now += 3 * SEC;
+	q = from(2, false, inc);
+	version = say(&q)->version;
+	now += 3 * SEC;
+	q = from(2, false, inc);
+	ck_assert_uint_eq(say(&q)->version, version + 3 * SEC);
+}
+END_TEST
+
 START_TEST(grace)
 {
 	const struct xch_reply *re;
@@ -332,6 +354,7 @@ memory_suite(void)
 	tcase_add_test(tc, grant_is_pushed_and_kept_for_the_next_exchange);
 	tcase_add_test(tc, lease_ends);
 	tcase_add_test(tc, clock_step);
+	tcase_add_test(tc, clock_follows_the_shortest_lease);
 	tcase_add_test(tc, grace);
 	tcase_add_test(tc, claims_of_the_lapsed_take_nothing);
 	tcase_add_test(tc, no_claim_after_the_grace);
