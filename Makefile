@@ -76,7 +76,8 @@ LIB_SRC     := $(sort $(filter-out client/slotctl%,$(wildcard client/*.c))) $(PR
 CTL_SRC     := $(sort $(wildcard client/slotctl*.c))
 
 CORE_OBJ    := $(CORE_SRC:%.c=$(O)/%.o)
-DAEMON_OBJ  := $(DAEMON_SRC:%.c=$(O)/%.o)
+REDIS_OBJ   := $(REDIS_SRC:%.c=$(O)/%.o) $(O)/daemon/redis/script.o
+DAEMON_OBJ  := $(DAEMON_SRC:%.c=$(O)/%.o) $(O)/daemon/redis/script.o
 LIB_OBJ     := $(LIB_SRC:%.c=$(O)/%.pic.o)
 CTL_OBJ     := $(CTL_SRC:%.c=$(O)/%.o)
 
@@ -95,6 +96,16 @@ $(O)/%.pic.o: %.c Makefile build/deps.mk
 	@mkdir -p $(@D)
 	$(if $(Q),@echo "  CC      $< (pic)")
 	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -fPIC -fvisibility=hidden -MMD -MP -c -o $@ $<
+
+# the Redis script as C: one string, a line of it on each line
+$(O)/daemon/redis/script.c: $(sort $(wildcard daemon/redis/script/*.lua)) Makefile
+	@mkdir -p $(@D)
+	$(Q){ echo '#include "daemon/redis/exchange.h"'; echo 'const char exchange_script[] ='; \
+		cat $(filter %.lua,$^) | sed 's/\\/\\\\/g; s/"/\\"/g; s/.*/"&\\n"/'; echo ';'; } >$@.new
+	$(Q)mv $@.new $@
+
+$(O)/daemon/redis/script.o: $(O)/daemon/redis/script.c
+	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
 
 $(B)/slotd: $(DAEMON_OBJ)
 	$(if $(Q),@echo "  LINK    $@")

@@ -3,6 +3,7 @@
 #
 #   make check              everything
 #   make check-unit         the C programs only
+#   make diff EXCHANGES=n   memory backend and Redis script, so many exchanges; SEED=n, or another each time
 #   make sim SEEDS=10000    the simulator, so many seeds; SEED=n tells the story of one
 #   make check-valgrind     everything under valgrind (slow); its arguments are in VALGRIND
 #   make fuzz               each fuzzer for FUZZ_SECONDS (clang)
@@ -17,6 +18,7 @@ TEST_OBJ    = $(patsubst %.c,$(O)/%.o,$(wildcard $(1)))
 UNIT_CORE   := $(call TEST_OBJ,tests/unit/*.c tests/unit/core/*.c)
 UNIT_DAEMON := $(call TEST_OBJ,tests/unit/*.c tests/unit/daemon/*.c)
 UNIT_LIB    := $(call TEST_OBJ,tests/unit/*.c tests/unit/lib/*.c)
+DIFF        := $(call TEST_OBJ,tests/diff/*.c)
 SIM         := $(call TEST_OBJ,tests/sim/*.c)
 FUZZERS     := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 REPLAYS     := $(FUZZERS:%=$(B)/%)
@@ -31,8 +33,8 @@ TEST_ENV    = SLOTD=$(B)/slotd SLOTCTL=$(B)/slotctl LIBSLOT=$(B)/libslot.a \
 
 .PHONY: check-valgrind fuzz $(FUZZERS:%=fuzz-%)
 
-check: $(PROGRAMS) $(LIVE_PROGRAMS) $(UNIT_TESTS) $(B)/sim | build/deps-check
-	$(Q)$(TEST_ENV) tests/run.py $(UNIT_TESTS) $(B)/sim $(LIVE_TESTS)
+check: $(PROGRAMS) $(LIVE_PROGRAMS) $(UNIT_TESTS) $(B)/sim $(B)/diff | build/deps-check
+	$(Q)$(TEST_ENV) tests/run.py $(UNIT_TESTS) $(B)/sim $(B)/diff $(LIVE_TESTS)
 
 check-unit: $(UNIT_TESTS)
 	$(Q)$(TEST_ENV) tests/run.py $(UNIT_TESTS)
@@ -67,6 +69,18 @@ $(B)/unit_lib: $(UNIT_LIB) $(B)/libslot.a
 $(LIVE_PROGRAMS): $(B)/%: $(O)/tests/socket/%.o $(B)/libslot.so.$(SOVERSION)
 	$(if $(Q),@echo "  LINK    $@")
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -Wl,-rpath,'$$ORIGIN' -o $@ $^
+
+# the script as it is in slotd, in every Redis and Valkey that is installed
+EXCHANGES ?= 1000000
+
+.PHONY: diff
+diff: $(B)/diff
+	$(Q)EXCHANGES=$(EXCHANGES) SEED=$(or $(SEED),random) $<
+
+$(DIFF): | build/deps-check
+$(B)/diff: $(DIFF) $(O)/daemon/redis/exchange.o $(O)/daemon/redis/script.o $(CORE_OBJ)
+	$(if $(Q),@echo "  LINK    $@")
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(shell pkg-config --libs hiredis)
 
 # the same objects as in slotd
 SEEDS ?= 1000

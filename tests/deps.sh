@@ -28,6 +28,8 @@ if [ "$1" = check ]; then
 	need_command systemd-analyze systemd
 	need_command g++ g++
 	need_module check check
+	need_module hiredis libhiredis-dev
+	command -v valkey-server >/dev/null 2>&1 || need_command redis-server redis-server
 fi
 
 if [ -n "$missing" ]; then

@@ -1,0 +1,92 @@
+#!lua flags=allow-oom
+-- The exchange: all that a daemon says of one group and all that it must know, in one atomic step.
+--
+-- daemon/core/memory.c says the same in C, with the reason of each rule, and a test holds the two
+-- together, reply for reply.  These files are one script, in the order of their names.
+--
+-- Keys, all of one shard.  The first two never expire, the others together, a week after the last
+-- exchange:
+--   1 marker   string  "sid clock looked longest-lease era…": what is known of this server; the
+--                      newest era last
+--   2 live     hash    limit (and by, at, why, for people): the live limit, if one is set
+--   3 records  hash    "group" → the group's own numbers; daemon → its record; install → its latest
+--                      generation.nonce and its daemons on record
+--   4 leases   zset    daemon, by the end of its lease
+--   5 lengths  zset    daemon, by the length of its lease
+--   6 unaware  zset    living daemons with slots, by the time until which they know of contention
+--   7 recalls  zset    those of them that may be recalled, by when (again)
+--   8 owners   hash    slot → "daemon number"
+--   9 slots    zset    "daemon slot"                                           (score 0, by bytes)
+--  10 free     zset    "slot" or "first-last", by slot: what is free up to the highest ever used
+--  11 queue    zset    "class|key daemon id n now": in order within a class    (score 0, by bytes)
+--  12 wants    zset    "daemon id key n now class": the same, by daemon        (score 0, by bytes)
+--  13 nows     zset    those of `wants` that are now-or-never                  (score 0, by bytes)
+--  14 inbox    zset    "daemon when notice"                                    (score 0, by bytes)
+-- A class is "own,configured", the two limits of its waiters; their key is when they asked, in the
+-- group's clock.  Daemons, ids, keys and times within members have a fixed width, so that the order
+-- of bytes is that of the numbers.  Nothing here takes longer for more slots, waiters or daemons,
+-- but for those that it changes.
+--
+-- Arguments: daemon seq flags incarnation lease grace era high limit channels group, then lists,
+-- each after its length: claims (full) or releases: slot number · cancels: id · wants: id n now
+-- limit age · adopts: id number limit n slot….  A daemon is install.generation.nonce, each of 16
+-- hex digits, as are ids and eras; flags is "-", or some of f (full), l (lapsed), k (keep); times
+-- are microseconds; no limit is -1; `channels` is what stands before a daemon in its channel's name.
+--
+-- Reply: "STALE", "RESYNC", "GONE", or "OK live-limit in-use others version hot look last era grace
+-- longest-lease" and the lists: granted: id number limit n slot… · lost: slot number · full: id ·
+-- refused: id.  look is -1 if there is nothing to look for.
+-- Published: "type incarnation version others", then for R (recall) nothing, for G (granted) as in
+-- the reply, for F (full) id, for L (lost) slot number; and the group.
+--
+-- With the marker as its only key the script tells of that alone: daemon era grace; the reply is "OK
+-- era grace longest-lease".  With live and records as its keys it sets the live limit: channels group
+-- limit by why.
+--
+-- What can be refused is refused before the first write: a script that fails leaves what it wrote.
+-- Numbers are exact up to 2^53, but `..` and tostring() lose digits after the 14th.
+
+-- {the server's own time and identity
+local now, sid = redis.call('TIME'), redis.call('INFO', 'replication')
+now, sid = now[1] * 1000000 + now[2], string.match(sid, 'master_replid:(%x+)')
+-- }the server's own time and identity
+
+local NEVER = 9007199254740991
+local TIME_MAX, NUMBER_MAX, SLOT_MAX = 4503599627370496, 140737488355328, 9999999
+
+-- This exchange.  Functions take it as an argument: one that refers to many locals of the chunk is
+-- slow to make, and all are made anew at each run.
+local x = {now = now, at = 0, marker_changed = false}
+
+local function text(x)
+	x.at = x.at + 1
+	return ARGV[x.at] or error({err = 'ERR slotd: argument ' .. x.at .. ' is missing'})
+end
+
+local function int(x, low, high)
+	x.at = x.at + 1
+	local n = tonumber(ARGV[x.at])
+	if not n or n < low or n > high or n % 1 ~= 0 then
+		error({err = string.format('ERR slotd: argument %d is not an integer from %.0f to %.0f', x.at,
+			low, high)})
+	end
+	return n
+end
+
+local function hex(x)
+	x.at = x.at + 1
+	local s = ARGV[x.at]
+	if not s or #s ~= 16 or not string.find(s, '^%x+$') then
+		error({err = 'ERR slotd: argument ' .. x.at .. ' is not 16 hex digits'})
+	end
+	return s
+end
+
+-- A key of another type belongs to somebody else: say which, touch nothing.
+local function read(cmd, key, ...)
+	local r = redis.pcall(cmd, key, ...)
+	if type(r) == 'table' and r.err then
+		error({err = r.err .. ': ' .. key})
+	end
+	return r
+end

@@ -1,0 +1,186 @@
+
+-- ================================================================== the group and its records
+
+local live = tonumber(read('HGET', KEYS[2], 'limit') or -1)
+if not live then
+	error({err = 'ERR slotd: not a limit: ' .. KEYS[2]})
+end
+local install = string.sub(d, 1, 16)
+local found = read('HMGET', KEYS[3], 'group', d, install)
+local fresh = not found[1]
+
+x.RECORDS, x.LEASES, x.LENGTHS, x.UNAWARE, x.RECALLS = KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
+x.OWNERS, x.SLOTS, x.FREE, x.QUEUE, x.WANTS = KEYS[8], KEYS[9], KEYS[10], KEYS[11], KEYS[12]
+x.NOWS, x.INBOX = KEYS[13], KEYS[14]
+if fresh then
+	x.gt, x.wall, x.eon, x.grace_end, x.hot, x.shortest, x.last = now, now, 0, 0, 0, 0, 0
+	x.top, x.in_use, x.queued, x.nows, x.notices, x.expire, x.era, x.classes = 0, 0, 0, 0, 0, 0, '', ''
+else
+	local gt, wall, eon, grace_end, hot, shortest, last, top, in_use, queued, nows, notices, expire, its_era,
+		classes = string.match(found[1], '^(%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) ' ..
+		'(%d+) (%d+) (%d+) (%x+) ?(.*)$')
+	if not classes then
+		error({err = 'ERR slotd: not a group: ' .. KEYS[3]})
+	end
+	x.gt, x.wall, x.eon, x.grace_end, x.hot = gt + 0, now, eon + 0, grace_end + 0, hot + 0
+	x.shortest, x.last, x.top, x.in_use, x.queued = shortest + 0, last + 0, top + 0, in_use + 0, queued + 0
+	x.nows, x.notices, x.expire, x.era, x.classes = nows + 0, notices + 0, expire + 0, its_era, classes
+	-- it advances by little at a time, whatever the server's clock does
+	x.gt = x.gt + math.min(math.max(now - wall, 1), math.max(1, math.floor(x.shortest / 10) * 4))
+end
+x.leases = read('ZRANGE', KEYS[4], 0, 1, 'WITHSCORES')
+
+-- When the first lease of another daemon ends; nil: nobody else is on record.
+local function earliest_other(x)
+	if x.leases[1] ~= d then
+		return tonumber(x.leases[2])
+	end
+	return tonumber(x.leases[4])
+end
+
+local is_reaping = (earliest_other(x) or NEVER) <= x.gt
+read('ZCARD', KEYS[5])
+read('ZCARD', KEYS[6])
+read('ZCARD', KEYS[7])
+if fresh or full or is_reaping or x.queued + x.notices + #named + #cancels + #wants + #adopts > 0 then
+	read('HLEN', KEYS[8])
+	for i = 9, 14 do
+		read('ZCARD', KEYS[i])
+	end
+end
+
+-- Everything that can be refused has been; from here on there are writes.
+
+x.created = {}          -- keys that may have no expiry yet
+x.records = {}          -- daemon → its record, if it was read
+x.changed = {}          -- those to be written
+
+local function many(cmd, key, list)
+	for i = 1, #list, 4000 do
+		redis.call(cmd, key, unpack(list, i, math.min(i + 3999, #list)))
+	end
+end
+
+local function put(list, a, b)
+	local n = #list
+	list[n + 1], list[n + 2] = a, b
+end
+
+-- Of a set in the order of bytes, the members that begin with these words.
+local function members(key, words)
+	return redis.call('ZRANGEBYLEX', key, '[' .. words .. ' ', '(' .. words .. '!')
+end
+
+if fresh then           -- what may be left of an older one is nobody's
+	redis.call('DEL', unpack(KEYS, 4))
+	x.leases, is_reaping = {}, false
+end
+if x.era ~= era then
+	x.era, x.eon = era, x.eon + 1
+	if grace_left > 0 then
+		x.grace_end = x.gt + grace_left
+	end
+	if x.notices > 0 then
+		redis.call('DEL', x.INBOX)
+		x.notices = 0
+	end
+	if not fresh then       -- nobody is aware now, so everybody may be recalled
+		redis.call('ZUNIONSTORE', x.RECALLS, 2, x.RECALLS, x.UNAWARE, 'WEIGHTS', 1, 0, 'AGGREGATE', 'MAX')
+		redis.call('ZUNIONSTORE', x.UNAWARE, 1, x.UNAWARE, 'WEIGHTS', 0)
+		x.created[x.RECALLS], x.created[x.UNAWARE] = true, true
+	end
+end
+local grace = x.gt < x.grace_end
+
+-- ------------------------------------------------------------------ records
+
+-- Where it belongs among the unaware and those to recall; nil: nowhere.
+local function places(r)
+	if r.slots == 0 or r.dead == 1 then
+		return nil, nil
+	elseif r.keep == 1 then
+		return 0, r.recall
+	end
+	return r.aware, r.aware < 9007199254740991 and r.recall or nil
+end
+
+local function record_parse(x, id, s)
+	local seq, inc, eon, lease, aware, recall, keep, dead, slots, entries = string.match(s,
+		'^(%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d) (%d) (%d+) (%d+)$')
+	local r = {id = id, seq = seq + 0, inc = inc + 0, lease = lease + 0, aware = aware + 0,
+		recall = recall + 0, keep = keep + 0, dead = dead + 0, slots = slots + 0, entries = entries + 0}
+	if eon + 0 ~= x.eon then
+		r.inc, r.aware = 0, 0
+	end
+	r.unaware_at, r.recall_at = places(r)
+	x.records[id] = r
+	return r
+end
+
+local function record(x, id)
+	return x.records[id] or record_parse(x, id, redis.call('HGET', x.RECORDS, id))
+end
+
+local function place(x, key, id, from, to)
+	if to == from then
+		return
+	elseif not to then
+		redis.call('ZREM', key, id)
+	elseif redis.call('ZADD', key, to, id) == 1 then
+		x.created[key] = true
+	end
+end
+
+-- After this UNAWARE and RECALLS are as the records say.
+local function place_all(x)
+	for id, r in pairs(x.changed) do
+		local unaware_at, recall_at = places(r)
+		place(x, x.UNAWARE, id, r.unaware_at, unaware_at)
+		place(x, x.RECALLS, id, r.recall_at, recall_at)
+		r.unaware_at, r.recall_at = unaware_at, recall_at
+	end
+end
+
+-- All keys of a group expire at the same time, so it is there as a whole or not at all.
+local function write_group(x)
+	local in_a_week = math.floor(x.now / 1000000) + 604800
+	if in_a_week - x.expire >= 3600 then
+		x.expire = in_a_week
+		for i = 3, 14 do
+			x.created[KEYS[i]] = true
+		end
+	end
+	local list = {'group', string.format('%.0f %.0f %d %.0f %.0f %.0f %.0f %d %d %d %d %d %.0f %s %s', x.gt,
+		x.wall, x.eon, x.grace_end, x.hot, x.shortest, x.last, x.top, x.in_use, x.queued, x.nows,
+		x.notices, x.expire, x.era, x.classes)}
+	for id, r in pairs(x.changed) do
+		put(list, id, string.format('%.0f %.0f %d %.0f %.0f %.0f %d %d %d %d', r.seq, r.inc, x.eon, r.lease,
+			r.aware, r.recall, r.keep, r.dead, r.slots, r.entries))
+	end
+	many('HSET', x.RECORDS, list)
+	write_marker(x)
+	for key in pairs(x.created) do
+		redis.call('EXPIREAT', key, x.expire)
+	end
+end
+
+-- ------------------------------------------------------------------ admission
+
+local function generation(id)
+	return tonumber(string.sub(id, 18, 33), 16)
+end
+
+local me = found[2] and record_parse(x, d, found[2])
+local verdict
+if me and x.seq <= me.seq then
+	verdict = 'STALE'
+elseif found[3] and (generation(d) < tonumber(string.sub(found[3], 1, 16), 16) or
+	(string.sub(found[3], 1, 16) == string.sub(d, 18, 33) and string.sub(found[3], 1, 33) ~= string.sub(d, 18))) then
+	verdict = 'GONE'
+elseif not full and (not me or me.inc ~= x.incarnation or me.inc == 0) then
+	verdict = 'RESYNC'
+end
+if verdict then
+	write_group(x)
+	return verdict
+end

@@ -1,0 +1,125 @@
+
+-- ================================================================== slots
+
+x.owner = {}            -- slot → {daemon, number}; false: free; nil: not read
+x.was = {}              -- slot → the daemon that it is recorded for, or false
+x.moved = {}            -- slots whose owner or number has changed
+x.freed = {}            -- free slots that are not in FREE
+x.stored = x.top - x.in_use -- how many are
+x.were_in_use = x.in_use
+
+local function owners_load(x, slots)
+	local list = {}
+	for _, slot in ipairs(slots) do
+		if x.owner[slot] == nil then
+			put(list, slot)
+		end
+	end
+	for i = 1, #list, 4000 do
+		for k, v in ipairs(redis.call('HMGET', x.OWNERS, unpack(list, i, math.min(i + 3999, #list)))) do
+			local slot, id, number = list[i + k - 1], string.match(v or '', '^(%S+) (%d+)$')
+			x.owner[slot] = id and {id, tonumber(number)} or false
+			x.was[slot] = id or false
+		end
+	end
+end
+
+-- The numbers of the slots recorded for r.
+local function slots_of(x, r)
+	local list = {}
+	if r.slots > 0 then
+		for i, m in ipairs(members(x.SLOTS, r.id)) do
+			list[i] = tonumber(string.sub(m, 52))
+		end
+	end
+	return list
+end
+
+-- The slot, which is recorded for r, is free.
+local function slot_free(x, slot, r)
+	if x.owner[slot] == nil then
+		x.was[slot] = r.id
+	end
+	x.owner[slot], x.moved[slot], x.freed[slot] = false, true, true
+	r.slots = r.slots - 1
+	x.changed[r.id] = r
+	x.in_use = x.in_use - 1
+end
+
+local function free_put(x, first, last)
+	if first <= last then
+		redis.call('ZADD', x.FREE, first, first == last and first or first .. '-' .. last)
+		x.stored = x.stored + last - first + 1
+		x.created[x.FREE] = true
+	end
+end
+
+-- Takes a range out of FREE.
+local function free_take(x, member)
+	local first, last = string.match(member, '^(%d+)-?(%d*)$')
+	first, last = tonumber(first), tonumber(last) or tonumber(first)
+	x.stored = x.stored - (last - first + 1)
+	return first, last
+end
+
+-- Records a slot, whose owner has been read, for r.
+local function slot_take(x, slot, r, number)
+	local o = x.owner[slot]
+	if o then
+		local from = record(x, o[1])
+		from.slots = from.slots - 1
+		x.changed[from.id] = from
+	else
+		x.in_use = x.in_use + 1
+		if x.freed[slot] then
+			x.freed[slot] = nil
+		elseif slot > x.top then
+			free_put(x, x.top + 1, slot - 1)
+			x.top = slot
+		else
+			local m = redis.call('ZREVRANGEBYSCORE', x.FREE, slot, '-inf', 'LIMIT', 0, 1)[1]
+			local first, last = free_take(x, m)
+			redis.call('ZREM', x.FREE, m)
+			free_put(x, first, slot - 1)
+			free_put(x, slot + 1, last)
+		end
+	end
+	x.owner[slot], x.moved[slot] = {r.id, number}, true
+	r.slots = r.slots + 1
+	x.changed[r.id] = r
+end
+
+-- Sets come before deletions: a key that is empty in between would lose its expiry.
+local function write_slots(x)
+	local set, del, add, rem, free = {}, {}, {}, {}, {}
+	for slot in pairs(x.moved) do
+		local o, was = x.owner[slot], x.was[slot]
+		if o then
+			put(set, slot, o[1] .. string.format(' %.0f', o[2]))
+		elseif was then
+			put(del, slot)
+		end
+		if was ~= (o and o[1]) then
+			if was then
+				put(rem, was .. string.format(' %07d', slot))
+			end
+			if o then
+				put(add, 0, o[1] .. string.format(' %07d', slot))
+			end
+		end
+	end
+	for slot in pairs(x.freed) do
+		put(free, slot, slot)
+	end
+	many('HSET', x.OWNERS, set)
+	many('ZADD', x.SLOTS, add)
+	many('HDEL', x.OWNERS, del)
+	many('ZREM', x.SLOTS, rem)
+	many('ZADD', x.FREE, free)
+	if x.were_in_use == 0 and #add > 0 then
+		x.created[x.OWNERS], x.created[x.SLOTS] = true, true
+	end
+	if x.stored == 0 and #free > 0 then
+		x.created[x.FREE] = true
+	end
+end

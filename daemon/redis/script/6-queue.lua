@@ -1,0 +1,121 @@
+
+-- ================================================================== the queue, notices
+
+x.n_class = {}          -- class → how many of it are in QUEUE
+for class, n in string.gmatch(x.classes, '(%S+)=(%d+)') do
+	x.n_class[class] = tonumber(n)
+end
+x.leaving, x.leaving_wants, x.leaving_nows = {}, {}, {}
+x.new = {}              -- class → wants that are not in QUEUE yet
+
+local function want_member(e)
+	return e.daemon .. ' ' .. e.id .. string.format(' %016.0f %d %d ', e.key, e.n, e.now) .. e.class
+end
+
+local function want_parse(m)
+	local id, key, n, is_now, class = string.match(m, '^(%S+) (%d+) (%d+) (%d) (%S+)$', 52)
+	return {daemon = string.sub(m, 1, 50), id = id, key = tonumber(key), n = tonumber(n),
+		now = tonumber(is_now), class = class}
+end
+
+local function queue_member(e)
+	return e.class .. string.format('|%016.0f ', e.key) .. e.daemon .. ' ' .. e.id .. ' ' .. e.n .. ' ' .. e.now
+end
+
+-- An entry leaves the queue.
+local function entry_remove(x, e)
+	local r, m = record(x, e.daemon), want_member(e)
+	put(x.leaving, queue_member(e))
+	put(x.leaving_wants, m)
+	if e.now == 1 then
+		put(x.leaving_nows, m)
+		x.nows = x.nows - 1
+	end
+	x.n_class[e.class] = x.n_class[e.class] - 1
+	x.queued = x.queued - 1
+	r.entries = r.entries - 1
+	x.changed[r.id] = r
+end
+
+local function write_leaving(x)
+	if #x.leaving > 0 then
+		many('ZREM', x.QUEUE, x.leaving)
+		many('ZREM', x.WANTS, x.leaving_wants)
+		many('ZREM', x.NOWS, x.leaving_nows)
+		x.leaving, x.leaving_wants, x.leaving_nows = {}, {}, {}
+	end
+end
+
+local function leave_queue(x, r)
+	if r.entries > 0 then
+		for _, m in ipairs(members(x.WANTS, r.id)) do
+			entry_remove(x, want_parse(m))
+		end
+	end
+end
+
+-- Queues a want at its place, `key`; `old` is its entry, if it is queued already.
+local function entry_put(x, w, key, old)
+	if old then
+		if old.key == key and old.n == w.n and old.now == w.now and old.class == w.class then
+			return
+		end
+		entry_remove(x, old)
+	end
+	w.daemon, w.key = d, math.max(0, key)
+	x.new[w.class] = x.new[w.class] or {}
+	put(x.new[w.class], w)
+end
+
+-- Those that have not been served at once.
+local function write_new(x, me)
+	local queue, wants, nows = {}, {}, {}
+	if x.queued == 0 then
+		x.created[x.QUEUE], x.created[x.WANTS] = true, true
+	end
+	if x.nows == 0 then
+		x.created[x.NOWS] = true
+	end
+	for class, list in pairs(x.new) do
+		for _, e in ipairs(list) do
+			if not e.is_served then
+				local m = want_member(e)
+				put(queue, 0, queue_member(e))
+				put(wants, 0, m)
+				if e.now == 1 then
+					put(nows, 0, m)
+				end
+				x.n_class[class] = (x.n_class[class] or 0) + 1
+			end
+		end
+	end
+	me.entries, x.queued, x.nows = me.entries + #queue / 2, x.queued + #queue / 2, x.nows + #nows / 2
+	many('ZADD', x.QUEUE, queue)
+	many('ZADD', x.WANTS, wants)
+	many('ZADD', x.NOWS, nows)
+end
+
+-- ------------------------------------------------------------------ notices
+
+x.inbox, x.pushes = {}, {}
+
+-- To its inbox, and by a push.  A daemon that is dead gets no more notices.
+local function notify(x, r, notice)
+	if r.dead == 0 then
+		put(x.inbox, 0, r.id .. string.format(' %016.0f%07d ', x.gt, #x.inbox) .. notice)
+		put(x.pushes, {r, notice})
+	end
+end
+
+local function notify_lost(x, slot)
+	local o = x.owner[slot]
+	if o[1] ~= d then
+		notify(x, record(x, o[1]), 'L ' .. slot .. string.format(' %.0f', o[2]))
+	end
+end
+
+local function inbox_clear(x, id)
+	if x.notices > 0 then
+		x.notices = x.notices - redis.call('ZREMRANGEBYLEX', x.INBOX, '[' .. id .. ' ', '(' .. id .. '!')
+	end
+end

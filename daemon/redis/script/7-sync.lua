@@ -1,0 +1,233 @@
+
+-- ================================================================== reap the others, renew ours
+
+local siblings          -- latest generation.nonce of our install, and its daemons on record
+if full then
+	siblings = {}
+	for word in string.gmatch(found[3] or '', '%S+') do
+		put(siblings, word)
+	end
+end
+if not me then          -- so this is a full sync
+	me = {id = d, lease = 0, inc = 0, aware = 0, recall = 0, dead = 0, slots = 0, entries = 0}
+	x.records[d] = me
+	siblings[1] = string.sub(d, 18)
+	put(siblings, d)
+	redis.call('HSET', x.RECORDS, install, table.concat(siblings, ' '))
+end
+x.changed[d] = me
+redis.call('ZADD', x.LEASES, x.gt + x.lease, d)
+local is_shortest_known = me.lease == x.lease
+if not is_shortest_known then
+	redis.call('ZADD', x.LENGTHS, x.lease, d)
+end
+if is_reaping then
+	for _, id in ipairs(redis.call('ZRANGEBYSCORE', x.LEASES, '-inf', x.gt)) do
+		if id ~= d then
+			local r, its_install, list = record(x, id), string.sub(id, 1, 16), {}
+			for _, slot in ipairs(slots_of(x, r)) do
+				slot_free(x, slot, r)
+			end
+			leave_queue(x, r)
+			inbox_clear(x, id)
+			place(x, x.UNAWARE, id, r.unaware_at, nil)
+			place(x, x.RECALLS, id, r.recall_at, nil)
+			redis.call('ZREM', x.LEASES, id)
+			redis.call('ZREM', x.LENGTHS, id)
+			redis.call('HDEL', x.RECORDS, id)
+			x.changed[id], x.records[id] = nil, nil
+			for word in string.gmatch(redis.call('HGET', x.RECORDS, its_install), '%S+') do
+				if word ~= id then
+					put(list, word)
+				end
+			end
+			if #list == 1 then
+				redis.call('HDEL', x.RECORDS, its_install)
+			else
+				redis.call('HSET', x.RECORDS, its_install, table.concat(list, ' '))
+			end
+			if siblings and its_install == install then
+				siblings = list
+			end
+			is_shortest_known = false
+		end
+	end
+	x.leases = redis.call('ZRANGE', x.LEASES, 0, 1, 'WITHSCORES')
+end
+if not is_shortest_known then
+	x.shortest = tonumber(redis.call('ZRANGE', x.LENGTHS, 0, 0, 'WITHSCORES')[2])
+end
+me.seq, me.lease, me.keep = x.seq, x.lease, keep and 1 or 0
+if x.lease > x.longest then
+	x.longest, x.marker_changed = x.lease, true
+end
+
+-- ------------------------------------------------------------------ what the daemon says
+
+x.granted, x.lost, x.full, x.refused = {}, {}, {}, {}
+
+local function grant(x, id, number, limit, slots)
+	put(x.granted, string.format('%s %.0f %d %d ', id, number, limit, #slots) .. table.concat(slots, ' '))
+end
+
+local function is_predecessor(id)
+	return string.sub(id, 1, 16) == install and generation(id) < generation(d)
+end
+
+if #named + #adopts > 0 then
+	local list = {}
+	for i, s in ipairs(named) do
+		list[i] = s[1]
+	end
+	for _, a in ipairs(adopts) do
+		for _, slot in ipairs(a) do
+			put(list, slot)
+		end
+	end
+	owners_load(x, list)
+end
+
+local box = {}          -- notices that were left for us
+if full then
+	me.inc = x.seq
+	x.last = math.max(x.last, high)
+	for i = 2, #siblings do
+		local r = record(x, siblings[i])
+		if r ~= me and r.dead == 0 then
+			r.dead = 1
+			x.changed[r.id] = r
+			leave_queue(x, r)
+			inbox_clear(x, r.id)
+		end
+	end
+
+	local recorded, mine = slots_of(x, me), {}
+	for _, s in ipairs(named) do
+		local slot, number, o = s[1], s[2], x.owner[s[1]]
+		local is_ours = o and o[1] == d and o[2] == number
+		x.last = math.max(x.last, number)
+		if not is_ours and grace and not lapsed and
+			(not o or o[2] < number or (o[2] == number and is_predecessor(o[1]))) then
+			if o then
+				notify_lost(x, slot)
+			end
+			slot_take(x, slot, me, number)
+			is_ours = true
+		end
+		if is_ours then
+			mine[slot] = true
+		else
+			put(x.lost, slot .. string.format(' %.0f', number))
+		end
+	end
+	for _, a in ipairs(adopts) do   -- adopted before, but the reply was lost
+		local is_ours = true
+		for _, slot in ipairs(a) do
+			local o = x.owner[slot]
+			is_ours = is_ours and o and o[1] == d and o[2] == a.number
+		end
+		for _, slot in ipairs(a) do
+			mine[slot] = mine[slot] or is_ours
+		end
+	end
+	for _, slot in ipairs(recorded) do
+		if not mine[slot] then
+			slot_free(x, slot, me)
+		end
+	end
+
+	inbox_clear(x, d)
+	local old = {}
+	if me.entries > 0 then
+		for _, m in ipairs(members(x.WANTS, d)) do
+			local e = want_parse(m)
+			old[e.id] = e
+		end
+	end
+	for _, w in ipairs(wants) do
+		local e = old[w.id]
+		entry_put(x, w, e and not grace and e.key or x.gt - w.age, e)
+		old[w.id] = nil
+	end
+	for _, e in pairs(old) do
+		entry_remove(x, e)
+	end
+else
+	if x.notices > 0 then
+		for _, m in ipairs(members(x.INBOX, d)) do
+			local kind, said = string.match(m, '^(%a) (.*)$', 76)
+			local id, number, slots = string.match(said, '^(%x+) (%d+) %d+ %d+ (.*)$')
+			put(box, {kind = kind, said = said, id = id, number = tonumber(number), slots = slots})
+		end
+		inbox_clear(x, d)
+	end
+	for _, s in ipairs(named) do
+		local o = x.owner[s[1]]
+		if o and o[1] == d and o[2] == s[2] then
+			slot_free(x, s[1], me)
+			for _, b in ipairs(box) do
+				if b.kind == 'G' and b.number == s[2] then
+					b.kind = ''
+				end
+			end
+		end
+	end
+	for _, id in ipairs(cancels) do
+		if me.entries > 0 then
+			for _, m in ipairs(members(x.WANTS, d .. ' ' .. id)) do
+				entry_remove(x, want_parse(m))
+			end
+		end
+		for _, b in ipairs(box) do
+			if b.kind == 'G' and b.id == id then
+				local slots = {}
+				for slot in string.gmatch(b.slots, '%d+') do
+					put(slots, tonumber(slot))
+				end
+				owners_load(x, slots)
+				for _, slot in ipairs(slots) do
+					local o = x.owner[slot]
+					if o and o[1] == d and o[2] == b.number then
+						slot_free(x, slot, me)
+					end
+				end
+				b.kind = ''
+			end
+		end
+	end
+	if #wants > 0 then
+		write_leaving(x)        -- one may be cancelled and wanted again at once
+	end
+	for _, w in ipairs(wants) do
+		local m = me.entries > 0 and members(x.WANTS, d .. ' ' .. w.id)[1]
+		entry_put(x, w, x.gt - w.age, m and want_parse(m))
+	end
+end
+
+for _, a in ipairs(adopts) do
+	local ok = true
+	for _, slot in ipairs(a) do
+		local o = x.owner[slot]
+		if not o then
+			ok = ok and grace
+		elseif o[2] ~= a.number then
+			ok = ok and grace and o[2] < a.number
+		else
+			ok = ok and (o[1] == d or is_predecessor(o[1]))
+		end
+	end
+	if ok then
+		for _, slot in ipairs(a) do
+			local o = x.owner[slot]
+			if o and o[2] ~= a.number then
+				notify_lost(x, slot)
+			end
+			slot_take(x, slot, me, a.number)
+		end
+		x.last = math.max(x.last, a.number)
+		grant(x, a.id, a.number, math.max(0, a.limit), a)
+	else
+		put(x.refused, a.id)
+	end
+end
+write_leaving(x)

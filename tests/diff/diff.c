@@ -1,0 +1,455 @@
+/* Drives the memory backend and the script in a real server with the same exchanges, and compares
+ * every reply and every push.
+ *
+ * usage: diff            EXCHANGES=n (100,000) SEED=n (1; "random": another each time)
+ *
+ * On every redis-server and valkey-server that is installed.  The script is the one that slotd has,
+ * but for the lines that ask the server for its time and identity: there they are two more arguments.
+ * Exchanges go to the server in batches; a batch also ends when memory begins a new era, because what
+ * the server calls it must be known before a daemon can speak of it. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "daemon/core/memory.h"
+#include "daemon/redis/exchange.h"
+#include "tests/diff/plan.h"
+#include "tests/diff/server.h"
+#include "tests/diff/tell.h"
+
+#define PREFIX "diff:"
+#define BATCH 256
+#define REMEMBERED 24                   /* exchanges of a group that a mismatch shows */
+
+/* One step on its way to the server: what memory said of it. */
+struct pending {
+	enum plan_what what;
+	struct text request, expected;
+	char group[64];
+};
+
+struct diff {
+	struct plan *plan;
+	struct mem *mem[EXCHANGE_SHARDS];
+	uint64_t sid;
+	struct eras eras, its_eras;     /* memory's and the server's */
+	redisContext *link, *sub;
+	char sha[41];
+	struct exchange_command cmd;
+	struct arena arena;
+	struct pending batch[BATCH];
+	size_t n_batch;
+	struct {
+		char group[64];
+		struct text lines[REMEMBERED];
+		size_t n;
+	} past[16];
+	struct {
+		struct xch_push push;
+		redisReply *reply;
+	} *heard;                       /* of this batch */
+	size_t n_heard, cap_heard, next_heard;
+	struct text actual;
+	uint64_t n_exchanges, n_status[4], n_push[4], n_granted, n_full, n_lost, n_refused;
+};
+
+/* ------------------------------------------------------------------ the script */
+
+static char *
+script_for_test(void)
+{
+	static const char begin[] = "-- {the server's own time and identity\n",
+	    end[] = "-- }the server's own time and identity\n",
+	    instead[] = "local sid, now = table.remove(ARGV), tonumber(table.remove(ARGV))\n";
+	const char *from = strstr(exchange_script, begin), *to = strstr(exchange_script, end);
+	char *script;
+
+	if (from == NULL || to < from || strstr(from + 1, begin) != NULL)
+		fail("the script does not say where it asks for the server's time and identity");
+	if (asprintf(&script, "%.*s%s%s", (int)(from - exchange_script), exchange_script, instead,
+	    to + strlen(end)) == -1)
+		fail("no memory");
+	return script;
+}
+
+static void
+diff_load(struct diff *x)
+{
+	char *script = script_for_test();
+	redisReply *reply = server_command(x->link, "SCRIPT LOAD %s", script);
+
+	snprintf(x->sha, sizeof x->sha, "%s", reply->str);
+	freeReplyObject(reply);
+	free(script);
+}
+
+/* ------------------------------------------------------------------ what was said before */
+
+static void
+remember(struct diff *x, const struct pending *p)
+{
+	struct text *line;
+	size_t i;
+
+	for (i = 0; x->past[i].n > 0 && strcmp(x->past[i].group, p->group) != 0; i++)
+		;
+	strcpy(x->past[i].group, p->group);
+	line = &x->past[i].lines[x->past[i].n++ % REMEMBERED];
+	text_clear(line);
+	tell(line, "%s\n    -> %s", p->request.s, p->expected.s);
+}
+
+static void
+mismatch(struct diff *x, const struct pending *p, const char *actual)
+{
+	size_t i, first;
+
+	for (i = 0; x->past[i].n > 0 && strcmp(x->past[i].group, p->group) != 0; i++)
+		;
+	first = x->past[i].n > REMEMBERED ? x->past[i].n - REMEMBERED : 0;
+	for (size_t k = first; k < x->past[i].n; k++)
+		printf("%s\n", x->past[i].lines[k % REMEMBERED].s);
+	printf("%s\nmemory -> %s\nscript -> %s\n", p->request.s, p->expected.s, actual);
+	fail("exchange %" PRIu64 ": memory and script do not agree", x->n_exchanges);
+}
+
+/* ------------------------------------------------------------------ the server's side */
+
+/* Reads what was published until the batch's own mark. */
+static void
+batch_listen(struct diff *x)
+{
+	x->n_heard = x->next_heard = 0;
+	for (;;) {
+		redisReply *reply = server_reply(x->sub);
+		const char *channel = reply->element[2]->str;
+		struct xch_push *push;
+		struct xch_daemon *to;
+
+		if (strcmp(channel, PREFIX "1:mark") == 0) {
+			freeReplyObject(reply);
+			return;
+		}
+		ALLOC_ROOM(x->heard, x->n_heard, x->cap_heard, 1);
+		push = &x->heard[x->n_heard].push;
+		x->heard[x->n_heard++].reply = reply;
+		if (exchange_decode_push(&x->arena, reply->element[3]->str, reply->element[3]->len, push) == -1)
+			fail("not a push: %s", reply->element[3]->str);
+		to = &push->to;
+		if (sscanf(channel, PREFIX "1:d:%16" SCNx64 ".%16" SCNx64 ".%16" SCNx64, &to->install,
+		    &to->generation, &to->nonce) != 3)
+			fail("not a channel: %s", channel);
+	}
+}
+
+static void
+tell_script(struct diff *x, const struct pending *p, const redisReply *reply)
+{
+	struct xch_push pushes[4096];
+	struct exchange_touched touched;
+	struct xch_reply re;
+	size_t n = 0;
+
+	text_clear(&x->actual);
+	if (p->what == PLAN_TOUCH) {
+		if (exchange_decode_touch(reply->str, reply->len, &touched) == -1)
+			fail("not a reply: %s", reply->str);
+		tell_touched(&x->actual, &x->its_eras, touched.era, touched.grace);
+		return;
+	}
+	if (p->what == PLAN_EXCHANGE && exchange_decode(&x->arena, reply->str, reply->len, &re) == -1)
+		fail("not a reply: %s", reply->str);
+	for (; x->next_heard < x->n_heard && n < 4096; x->next_heard++) {
+		const struct xch_push *push = &x->heard[x->next_heard].push;
+
+		if (strcmp(push->group, p->group) != 0 || (n > 0 && push->version != pushes[0].version) ||
+		    (p->what == PLAN_EXCHANGE && (re.status != XCH_OK || push->version != re.version)))
+			break;
+		pushes[n++] = *push;
+	}
+	if (p->what == PLAN_LIVE)
+		tell_live(&x->actual, pushes, n);
+	else
+		tell_answer(&x->actual, &x->its_eras, &re, pushes, n);
+}
+
+/* Reads what the server says of all that was sent, and compares. */
+static void
+batch_end(struct diff *x)
+{
+	redisReply *replies[BATCH];
+
+	redisAppendCommand(x->link, "PUBLISH " PREFIX "1:mark -");
+	for (size_t i = 0; i < x->n_batch; i++)
+		replies[i] = server_reply(x->link);
+	freeReplyObject(server_reply(x->link));
+	arena_reset(&x->arena);
+	batch_listen(x);
+	for (size_t i = 0; i < x->n_batch; i++) {
+		struct pending *p = &x->batch[i];
+
+		if (p->what != PLAN_SERVER && p->what != PLAN_FLUSH) {
+			tell_script(x, p, replies[i]);
+			if (strcmp(x->actual.s, p->expected.s) != 0)
+				mismatch(x, p, x->actual.s);
+			remember(x, p);
+			x->n_exchanges += p->what == PLAN_EXCHANGE;
+		}
+		freeReplyObject(replies[i]);
+	}
+	if (x->next_heard < x->n_heard)
+		fail("a push too many: %s", x->heard[x->next_heard].reply->element[3]->str);
+	for (size_t i = 0; i < x->n_heard; i++)
+		freeReplyObject(x->heard[i].reply);
+	x->n_batch = 0;
+}
+
+/* ------------------------------------------------------------------ both sides */
+
+static struct mem *
+mem_of(struct diff *x, unsigned shard)
+{
+	if (x->mem[shard] == NULL) {
+		x->mem[shard] = mem_new();
+		if (x->mem[shard] == NULL)
+			fail("no memory");
+		mem_keep_all(x->mem[shard]);
+		mem_set_identity(x->mem[shard], x->sid ^ shard);
+	}
+	return x->mem[shard];
+}
+
+/* What the server calls an era that memory has told of; others have the same name everywhere. */
+static uint64_t
+its_era(const struct diff *x, uint64_t era)
+{
+	for (size_t i = x->eras.n; i > 0; i--)
+		if (x->eras.v[i - 1] == era)
+			return x->its_eras.v[i - 1];
+	return era;
+}
+
+static void
+count(struct diff *x, const struct xch_reply *re, const struct xch_push *pushes, uint32_t n_pushes)
+{
+	x->n_status[re->status]++;
+	x->n_granted += re->n_granted;
+	x->n_lost += re->n_lost;
+	x->n_full += re->n_full;
+	x->n_refused += re->n_refused;
+	for (uint32_t i = 0; i < n_pushes; i++)
+		x->n_push[pushes[i].type]++;
+}
+
+/* The server's time and identity, for the lines that do not ask the server. */
+static void
+send_script(struct diff *x, const struct plan_step *s)
+{
+	const char *argv[8192];
+	size_t lens[8192];
+	char now[32], sid[32];
+	int n = x->cmd.argc;
+
+	if (n + 2 > 8192)
+		fail("%d arguments", n);
+	memcpy(argv, x->cmd.argv, (size_t)n * sizeof *argv);
+	memcpy(lens, x->cmd.lens, (size_t)n * sizeof *lens);
+	argv[n] = now;
+	lens[n++] = (size_t)snprintf(now, sizeof now, "%" PRId64, s->now);
+	argv[n] = sid;
+	lens[n++] = (size_t)snprintf(sid, sizeof sid, "%016" PRIx64, s->sid);
+	redisAppendCommandArgv(x->link, n, argv, lens);
+}
+
+static void
+step_exchange(struct diff *x, const struct plan_step *s, struct pending *p)
+{
+	struct xch_request q = s->request;
+	const struct xch_push *pushes;
+	uint32_t n_pushes;
+	const struct xch_reply *re;
+
+	re = mem_exchange(mem_of(x, exchange_shard(q.group)), s->now, &q, &pushes, &n_pushes);
+	q.era = its_era(x, q.era);
+	exchange_encode(&x->cmd, x->sha, PREFIX, &q);
+	send_script(x, s);
+	tell_request(&p->request, s->now, &s->request);
+	/* it sorts what memory made for this reply alone */
+	tell_answer(&p->expected, &x->eras, re, (struct xch_push *)pushes, n_pushes);
+	count(x, re, pushes, n_pushes);
+	plan_heard(x->plan, re, pushes, n_pushes);
+}
+
+static void
+step_touch(struct diff *x, const struct plan_step *s, struct pending *p)
+{
+	const struct xch_request *q = &s->request;
+	unsigned shard = exchange_shard(q->group);
+	struct mem *mem = mem_of(x, shard);
+	usec grace = mem_touch(mem, s->now, q->era, q->grace);
+
+	exchange_encode_touch(&x->cmd, x->sha, PREFIX, shard, &q->from, its_era(x, q->era), q->grace);
+	send_script(x, s);
+	tell(&p->request, "at %" PRId64 " touch era=%" PRIx64 " grace=%" PRId64, s->now, q->era, q->grace);
+	tell_touched(&p->expected, &x->eras, mem_era(mem), grace);
+}
+
+static void
+step_live(struct diff *x, const struct plan_step *s, struct pending *p)
+{
+	const struct xch_request *q = &s->request;
+	const struct xch_push *pushes;
+	uint32_t n_pushes;
+
+	mem_set_live_limit(mem_of(x, exchange_shard(q->group)), q->group, q->limit, &pushes, &n_pushes);
+	exchange_encode_limit(&x->cmd, x->sha, PREFIX, q->group, q->limit, "tests", "to see");
+	send_script(x, s);
+	tell(&p->request, "at %" PRId64 " group=%s live limit %" PRId64, s->now, q->group, q->limit);
+	tell_live(&p->expected, (struct xch_push *)pushes, n_pushes);
+}
+
+static void
+forget_all(struct diff *x)
+{
+	for (unsigned i = 0; i < EXCHANGE_SHARDS; i++) {
+		mem_free(x->mem[i]);
+		x->mem[i] = NULL;
+	}
+}
+
+static void
+step(struct diff *x)
+{
+	const struct plan_step *s = plan_next(x->plan);
+	struct pending *p = &x->batch[x->n_batch++];
+
+	p->what = s->what;
+	snprintf(p->group, sizeof p->group, "%s", s->request.group);
+	text_clear(&p->request);
+	text_clear(&p->expected);
+	x->sid = s->sid;
+	switch (s->what) {
+	case PLAN_EXCHANGE:
+		step_exchange(x, s, p);
+		break;
+	case PLAN_TOUCH:
+		step_touch(x, s, p);
+		break;
+	case PLAN_LIVE:
+		step_live(x, s, p);
+		break;
+	case PLAN_FLUSH:
+		forget_all(x);
+		redisAppendCommand(x->link, "FLUSHALL");
+		break;
+	case PLAN_SERVER:
+		for (unsigned i = 0; i < EXCHANGE_SHARDS; i++)
+			if (x->mem[i] != NULL)
+				mem_set_identity(x->mem[i], s->sid ^ i);
+		redisAppendCommand(x->link, "PING");
+		break;
+	}
+	if (x->n_batch == BATCH || x->eras.n > x->its_eras.n)
+		batch_end(x);
+}
+
+/* ------------------------------------------------------------------ door */
+
+static void
+report(const struct diff *x, const char *program)
+{
+	printf("%s: %" PRIu64 " exchanges alike: %" PRIu64 " ok, %" PRIu64 " stale, %" PRIu64 " resync, %" PRIu64
+	    " gone; %" PRIu64 " granted, %" PRIu64 " lost, %" PRIu64 " full, %" PRIu64 " refused; pushes: %"
+	    PRIu64 " recall, %" PRIu64 " grant, %" PRIu64 " full, %" PRIu64 " lost; %zu eras\n", program,
+	    x->n_exchanges, x->n_status[XCH_OK], x->n_status[XCH_STALE], x->n_status[XCH_RESYNC],
+	    x->n_status[XCH_GONE], x->n_granted, x->n_lost, x->n_full, x->n_refused, x->n_push[XCH_RECALL],
+	    x->n_push[XCH_GRANT], x->n_push[XCH_FULL], x->n_push[XCH_LOST], x->eras.n);
+	/* a plan that never comes to something compares nothing there */
+	if (x->n_exchanges >= 20000 && (x->n_status[XCH_STALE] == 0 || x->n_status[XCH_RESYNC] == 0 ||
+	    x->n_status[XCH_GONE] == 0 || x->n_lost == 0 || x->n_full == 0 || x->n_refused == 0 ||
+	    x->n_push[XCH_RECALL] == 0 || x->n_push[XCH_GRANT] == 0 || x->n_push[XCH_FULL] == 0 ||
+	    x->n_push[XCH_LOST] == 0 || x->eras.n < 3))
+		fail("the plan has left something out");
+}
+
+static void
+run(const char *program, uint64_t seed, uint64_t exchanges)
+{
+	struct diff *x = calloc(1, sizeof *x);
+	struct server server;
+
+	if (x == NULL)
+		fail("no memory");
+	server_start(&server, program);
+	x->link = server_connect(&server);
+	x->sub = server_connect(&server);
+	x->plan = plan_new(seed);
+	freeReplyObject(server_command(x->sub, "PSUBSCRIBE " PREFIX "1:*"));
+	diff_load(x);
+	while (x->n_exchanges < exchanges)
+		step(x);
+	report(x, program);
+
+	redisFree(x->link);
+	redisFree(x->sub);
+	server_stop(&server);
+	plan_free(x->plan);
+	forget_all(x);
+	exchange_command_fini(&x->cmd);
+	arena_fini(&x->arena);
+	for (size_t i = 0; i < BATCH; i++) {
+		text_fini(&x->batch[i].request);
+		text_fini(&x->batch[i].expected);
+	}
+	for (size_t i = 0; i < sizeof x->past / sizeof x->past[0]; i++)
+		for (size_t k = 0; k < REMEMBERED; k++)
+			text_fini(&x->past[i].lines[k]);
+	text_fini(&x->actual);
+	free(x->eras.v);
+	free(x->its_eras.v);
+	free(x->heard);
+	free(x);
+}
+
+static uint64_t
+number(const char *name, uint64_t otherwise)
+{
+	const char *value = getenv(name);
+	uint64_t n = otherwise;
+
+	if (value != NULL && strcmp(value, "random") == 0) {
+		if (getrandom(&n, sizeof n, 0) != sizeof n)
+			fail("no random number");
+	} else if (value != NULL && *value != '\0') {
+		n = strtoull(value, NULL, 0);
+	}
+	return n;
+}
+
+int
+main(void)
+{
+	static const char *const names[] = {"redis-server", "valkey-server"};
+	uint64_t seed = number("SEED", 1), exchanges = number("EXCHANGES", 100000);
+	int n = 0;
+
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	printf("diff: SEED=%" PRIu64 " EXCHANGES=%" PRIu64 "\n", seed, exchanges);
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+		char *program = server_find(names[i]);
+
+		if (program != NULL) {
+			run(program, seed, exchanges);
+			n++;
+		}
+		free(program);
+	}
+	if (n == 0)     /* as tests/run.py reads it */
+		printf("diff ... skipped 'neither redis-server nor valkey-server is installed'\n"
+		    "Ran 1 test in 0s\n\nOK (skipped=1)\n");
+	else
+		printf("100%%: Checks: %d, Failures: 0, Errors: 0\n", n);
+	return EXIT_SUCCESS;
+}
