@@ -96,7 +96,7 @@ $(B)/sim: $(SIM) $(CORE_OBJ)
 
 # A fuzzer is built twice: with a main that replays tests/fuzz/corpus/NAME, for `make check`, and
 # with libFuzzer.
-$(REPLAYS): $(B)/%: $(O)/tests/fuzz/%.o $(O)/tests/fuzz/replay.o $(CORE_OBJ)
+$(REPLAYS): $(B)/%: $(O)/tests/fuzz/%.o $(O)/tests/fuzz/replay.o $(O)/daemon/redis/exchange.o $(CORE_OBJ)
 	$(if $(Q),@echo "  LINK    $@")
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^
 
@@ -108,7 +108,7 @@ $(FUZZERS:%=fuzz-%): fuzz-%: build/fuzz/%
 		$(patsubst %,-dict=%,$(wildcard tests/fuzz/$*.dict)) build/fuzz/corpus/$* \
 		tests/fuzz/corpus/$(*:fuzz_%=%)
 
-build/fuzz/%: tests/fuzz/%.c $(CORE_SRC) $(wildcard proto/*.h proto/*.def daemon/core/*.h) | build/deps-check
+build/fuzz/%: tests/fuzz/%.c daemon/redis/exchange.c $(CORE_SRC) $(wildcard proto/*.h proto/*.def daemon/core/*.h) | build/deps-check
 	@mkdir -p $(@D)
 	$(if $(Q),@echo "  FUZZ    $@")
 	$(Q)clang $(ALL_CPPFLAGS) -std=c11 -O1 -g -fsanitize=fuzzer,address,undefined \

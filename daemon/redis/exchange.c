@@ -11,6 +11,7 @@
 static const char *const key_names[] = {"live", "records", "leases", "lengths", "unaware", "recalls",
     "owners", "slots", "free", "queue", "wants", "nows", "inbox"};
 
+#define NUMBER_MAX (UINT64_MAX >> 17)    /* so that a token stays below 2^63 */
 #define N_KEYS (sizeof key_names / sizeof key_names[0])
 
 /* ------------------------------------------------------------------ commands */
@@ -337,7 +338,7 @@ scan_slot(struct scan *s)
 	struct xch_slot slot;
 
 	slot.slot = (uint32_t)scan_number(s, UINT32_MAX);
-	slot.number = scan_number(s, UINT64_MAX >> 16);
+	slot.number = scan_number(s, NUMBER_MAX);
 	return slot;
 }
 
@@ -348,7 +349,7 @@ scan_grant(struct scan *s, struct arena *arena)
 	uint32_t *slots;
 
 	grant.id = scan_id(s);
-	grant.number = scan_number(s, UINT64_MAX >> 16);
+	grant.number = scan_number(s, NUMBER_MAX);
 	grant.limit = (uint32_t)scan_number(s, UINT32_MAX);
 	grant.n = scan_count(s, 2);
 	if (grant.n > XCH_N_MAX) {
@@ -405,7 +406,7 @@ exchange_decode(struct arena *arena, const char *text, size_t len, struct xch_re
 	re->look = scan_number_or_none(&s, INT64_MAX);
 	if (re->look == -1)
 		re->look = USEC_NEVER;
-	re->last = scan_number(&s, UINT64_MAX >> 16);
+	re->last = scan_number(&s, NUMBER_MAX);
 	re->era = scan_id(&s);
 	re->grace = scan_usec(&s);
 	re->longest_lease = scan_usec(&s);
@@ -473,5 +474,5 @@ exchange_decode_push(struct arena *arena, const char *text, size_t len, struct x
 	memcpy(group, word, len);
 	group[len] = '\0';
 	push->group = group;
-	return scan_close(&s);
+	return memchr(group, '\0', len) != NULL ? -1 : scan_close(&s);
 }

@@ -40,7 +40,7 @@ struct diff {
 	struct exchange_command cmd;
 	struct arena arena;
 	struct pending batch[BATCH];
-	size_t n_batch;
+	size_t n_batch, n_batches;
 	struct {
 		char group[64];
 		struct text lines[REMEMBERED];
@@ -206,6 +206,36 @@ batch_end(struct diff *x)
 	x->n_batch = 0;
 }
 
+/* The marker and the live limit never expire, all other keys of a group do together. */
+static void
+check_expiry(struct diff *x)
+{
+	redisReply *keys = server_command(x->link, "KEYS " PREFIX "*");
+	struct { char group[64]; long long at; } known[16] = {{"", 0}};
+
+	for (size_t i = 0; i < keys->elements; i++) {
+		const char *key = keys->element[i]->str, *name = strrchr(key, ':') + 1;
+		redisReply *expires = server_command(x->link, "EXPIRETIME %s", key);
+		long long at = expires->integer;
+		size_t k;
+
+		freeReplyObject(expires);
+		if (strcmp(name, "marker") == 0 || strcmp(name, "live") == 0) {
+			if (at != -1)
+				fail("%s expires", key);
+			continue;
+		}
+		for (k = 0; known[k].at != 0 && (strncmp(known[k].group, key, (size_t)(name - key)) != 0 ||
+		    known[k].group[name - key] != '\0'); k++)
+			;
+		snprintf(known[k].group, sizeof known[k].group, "%.*s", (int)(name - key), key);
+		if (at <= 0 || (known[k].at != 0 && known[k].at != at))
+			fail("%s expires at %lld, others of its group at %lld", key, at, known[k].at);
+		known[k].at = at;
+	}
+	freeReplyObject(keys);
+}
+
 /* ------------------------------------------------------------------ both sides */
 
 static struct mem *
@@ -351,8 +381,11 @@ step(struct diff *x)
 		redisAppendCommand(x->link, "PING");
 		break;
 	}
-	if (x->n_batch == BATCH || x->eras.n > x->its_eras.n)
+	if (x->n_batch == BATCH || x->eras.n > x->its_eras.n) {
 		batch_end(x);
+		if (++x->n_batches % 16 == 0)
+			check_expiry(x);
+	}
 }
 
 /* ------------------------------------------------------------------ door */

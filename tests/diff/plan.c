@@ -12,6 +12,7 @@
 #define N_GROUPS 6              /* the last is large */
 #define N_DAEMONS 7
 #define N_GHOSTS 3              /* daemons that were superseded, and speak on */
+#define N_ERAS 18               /* two more than a marker lists */
 #define HELD_MAX 512
 #define QUEUED_MAX 48
 #define LIST_MAX 640
@@ -52,9 +53,12 @@ struct plan {
 	uint64_t sid;
 	unsigned rough;                 /* per mille of what is not as it should be */
 	uint32_t steps_in_mood;
+	/* per mille: requests that want something, of which now or never; waiters that give up */
+	unsigned wanting[N_GROUPS], in_a_hurry[N_GROUPS], giving_up[N_GROUPS];
 	char groups[N_GROUPS][16];
 	struct daemon daemons[N_DAEMONS + N_GHOSTS];
 	uint64_t n_installs;
+	uint64_t eras[EXCHANGE_SHARDS][N_ERAS]; /* the last of each shard, the newest first */
 	struct plan_step step;
 	struct daemon *asking;
 	struct view *view;
@@ -265,7 +269,7 @@ put_releases(struct plan *p, struct xch_request *q, unsigned group)
 	name_of_others(p, &q->n_release, group);
 	q->release = p->named;
 	for (uint32_t i = 0; i < v->n_queued;)
-		if (per_mille(p, 60)) {
+		if (per_mille(p, p->giving_up[group])) {
 			p->cancel[q->n_cancel++] = v->queued[i].id;
 			v->queued[i] = v->queued[--v->n_queued];
 		} else {
@@ -294,7 +298,10 @@ static void
 put_wants(struct plan *p, struct xch_request *q, unsigned group)
 {
 	struct view *v = p->view;
-	uint32_t most = group == N_GROUPS - 1 ? 24 : 4, n = per_mille(p, 400) ? 0 : below(p, most);
+	uint32_t most = group == N_GROUPS - 1 ? 24 : 3, n = 0;
+
+	if (per_mille(p, p->wanting[group]))
+		n = 1 + below(p, most);
 
 	for (uint32_t i = 0; i < v->n_queued;) {
 		bool anew = q->full ? !goes_wrong(p, 2) : goes_wrong(p, 1);
@@ -314,7 +321,7 @@ put_wants(struct plan *p, struct xch_request *q, unsigned group)
 		*w = (struct queued){.id = ++p->asking->next_waiter, .n = 1, .limit = XCH_NO_LIMIT};
 		if (per_mille(p, 150))
 			w->n = 1 + below(p, group == N_GROUPS - 1 ? XCH_N_MAX : group + 2);
-		w->now = per_mille(p, 120);
+		w->now = per_mille(p, p->in_a_hurry[group]);
 		if (per_mille(p, 250))
 			w->limit = 1 + below(p, group == N_GROUPS - 1 ? 250 : group + 2);
 		/* some at the very same time as others: then daemon and id decide */
@@ -386,6 +393,8 @@ put_request(struct plan *p, struct xch_request *q)
 		q->incarnation = below(p, 2) ? q->incarnation + 1 : 0;
 	if (goes_wrong(p, 1) && per_mille(p, 200))
 		q->era = roll(p) | 1;
+	if (goes_wrong(p, 2))
+		q->era = p->eras[shard][below(p, N_ERAS)];
 	if (q->full)
 		put_claims(p, q, group);
 	else
@@ -425,6 +434,22 @@ plan_free(struct plan *p)
 	free(p);
 }
 
+static void
+change_mood(struct plan *p)
+{
+	static const unsigned roughs[] = {0, 2, 2, 10, 10, 30};
+
+	p->rough = roughs[below(p, COUNT(roughs))];
+	p->steps_in_mood = 100 + below(p, 3000);
+	for (unsigned g = 0; g < N_GROUPS; g++) {
+		static const unsigned wanting[] = {60, 200, 600, 600}, in_a_hurry[] = {0, 100, 100, 900};
+
+		p->wanting[g] = wanting[below(p, COUNT(wanting))];
+		p->in_a_hurry[g] = in_a_hurry[below(p, COUNT(in_a_hurry))];
+		p->giving_up[g] = p->wanting[g] < 600 ? 300 : 60;
+	}
+}
+
 const struct plan_step *
 plan_next(struct plan *p)
 {
@@ -432,10 +457,7 @@ plan_next(struct plan *p)
 	uint32_t r = below(p, 10000);
 
 	if (p->steps_in_mood-- == 0) {
-		static const unsigned roughs[] = {0, 2, 2, 10, 10, 30};
-
-		p->rough = roughs[below(p, COUNT(roughs))];
-		p->steps_in_mood = 100 + below(p, 3000);
+		change_mood(p);
 	}
 	p->now += time_step(p);
 	s->now = p->now;
@@ -494,6 +516,18 @@ heard_push(struct plan *p, const struct xch_push *push)
 	}
 }
 
+static void
+heard_era(struct plan *p, unsigned shard, uint64_t era)
+{
+	uint64_t *eras = p->eras[shard];
+
+	p->asking->era[shard] = era;
+	if (era == eras[0])
+		return;
+	memmove(eras + 1, eras, (N_ERAS - 1) * sizeof *eras);
+	eras[0] = era;
+}
+
 void
 plan_heard(struct plan *p, const struct xch_reply *re, const struct xch_push *pushes, uint32_t n_pushes)
 {
@@ -527,5 +561,5 @@ plan_heard(struct plan *p, const struct xch_reply *re, const struct xch_push *pu
 		heard_grant(v, &re->granted[i]);
 	if (re->last > v->high)
 		v->high = re->last;
-	p->asking->era[exchange_shard(q->group)] = re->era;
+	heard_era(p, exchange_shard(q->group), re->era);
 }

@@ -52,7 +52,7 @@ now, sid = now[1] * 1000000 + now[2], string.match(sid, 'master_replid:(%x+)')
 -- }the server's own time and identity
 
 local NEVER = 9007199254740991
-local TIME_MAX, NUMBER_MAX, SLOT_MAX = 4503599627370496, 140737488355328, 9999999
+local TIME_MAX, NUMBER_MAX, SLOT_MAX = 4503599627370496, 140737488355327, 9999999
 
 -- This exchange.  Functions take it as an argument: one that refers to many locals of the chunk is
 -- slow to make, and all are made anew at each run.

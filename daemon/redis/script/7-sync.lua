@@ -16,7 +16,9 @@ if not me then          -- so this is a full sync
 	redis.call('HSET', x.RECORDS, install, table.concat(siblings, ' '))
 end
 x.changed[d] = me
-redis.call('ZADD', x.LEASES, x.gt + x.lease, d)
+if redis.call('ZADD', x.LEASES, x.gt + x.lease, d) == 1 then
+	x.created[x.LEASES], x.created[x.LENGTHS] = true, true
+end
 local is_shortest_known = me.lease == x.lease
 if not is_shortest_known then
 	redis.call('ZADD', x.LENGTHS, x.lease, d)

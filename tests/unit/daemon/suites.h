@@ -8,6 +8,7 @@
 #define SUITES(SUITE) \
 	SUITE(config) \
 	SUITE(config_pages) \
+	SUITE(exchange) \
 	SUITE(lock) \
 	SUITE(log) \
 	SUITE(resolve) \

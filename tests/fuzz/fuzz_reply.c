@@ -1,0 +1,48 @@
+/* Fuzzes what the Redis script says: any bytes as a reply and as a push.  Whatever is taken must lie
+ * within bounds, and be no larger than the text has room for. */
+#include "daemon/redis/exchange.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+#define MUST(condition) ((condition) ? (void)0 : abort())
+
+static volatile uint32_t seen;
+
+static void
+check_grant(const struct xch_grant *grant, size_t size)
+{
+	MUST(grant->n <= XCH_N_MAX && grant->n <= size && grant->number < UINT64_C(1) << 47);
+	for (uint32_t i = 0; i < grant->n; i++)
+		seen = grant->slots[i]; /* so that it is read */
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	const char *text = (const char *)data;
+	struct exchange_touched touched;
+	struct arena arena = {0};
+	struct xch_reply re;
+	struct xch_push push;
+
+	if (exchange_decode(&arena, text, size, &re) == 0 && re.status == XCH_OK) {
+		MUST(re.n_granted + re.n_lost + re.n_full + re.n_refused <= size);
+		MUST(re.live_limit >= XCH_NO_LIMIT && re.look >= 0 && re.hot >= 0 && re.grace >= 0);
+		for (uint32_t i = 0; i < re.n_granted; i++)
+			check_grant(&re.granted[i], size);
+		for (uint32_t i = 0; i < re.n_lost; i++)
+			MUST(re.lost[i].number < UINT64_C(1) << 47);
+	}
+	if (exchange_decode_push(&arena, text, size, &push) == 0) {
+		MUST(strlen(push.group) > 0 && strlen(push.group) <= size);
+		if (push.type == XCH_GRANT)
+			check_grant(&push.grant, size);
+	}
+	if (exchange_decode_touch(text, size, &touched) == 0)
+		MUST(touched.grace >= 0 && touched.longest_lease >= 0);
+	arena_fini(&arena);
+	return 0;
+}
