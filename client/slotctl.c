@@ -238,7 +238,7 @@ parse(struct ctl *c, const struct command *command, int argc, char **argv)
 	char shorts[2 * N_OPTIONS + 3] = "+:", *s = shorts + 2;
 	unsigned of = command != NULL ? command->options : OF_ALL;
 	size_t n = 0;
-	int value, index;
+	int value;
 
 	for (size_t i = 0; i < N_OPTIONS; i++) {
 		const struct option_help *o = &options[i];
@@ -254,9 +254,11 @@ parse(struct ctl *c, const struct command *command, int argc, char **argv)
 	}
 	*s = '\0';
 
-	while ((index = -1, value = getopt_long(argc, argv, shorts, longs, &index)) != -1) {
-		const char *wrong, *given = argv[optind - 1];
+	for (;;) {
+		const char *wrong, *given = argv[optind > 0 ? optind : 1];
 
+		if ((value = getopt_long(argc, argv, shorts, longs, NULL)) == -1)
+			return -1;
 		if (value == 'h')
 			return help(command);
 		if (value == 'V')
@@ -269,7 +271,6 @@ parse(struct ctl *c, const struct command *command, int argc, char **argv)
 		if (wrong != NULL)
 			return bad_value(command, value, optarg, wrong);
 	}
-	return -1;
 }
 
 static int
