@@ -327,7 +327,6 @@ class Environment(Case):
                 run.expect(*expected[:3] if close else expected, "")
                 self.assertEqual(run.end(), 0)
 
-    @unittest.skipIf(WRAP, "valgrind opens closed standard descriptors itself")
     def test_closed_descriptors(self):
         """They stay closed for the command, and nothing that slotctl opens takes their place."""
         def without(fds, *args):    # without a wrapper: valgrind opens what is closed
