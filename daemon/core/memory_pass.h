@@ -1,0 +1,76 @@
+/* One exchange on its way through the memory backend.  Private to memory*.c.
+ *
+ * memory.c opens the pass (time, era, admission, lease), memory_sync.c hears what the daemon says,
+ * memory_serve.c decides what that makes possible, memory_out.c says it to whom it concerns. */
+#ifndef MEMORY_PASS_H
+#define MEMORY_PASS_H
+
+#include "daemon/core/alloc.h"
+#include "daemon/core/memory.h"
+#include "daemon/core/memory_group.h"
+
+#define ERAS_MAX 16
+
+struct marker {
+	bool exists;
+	uint64_t sid;
+	uint64_t eras[ERAS_MAX];        /* the newest last */
+	uint32_t n_eras;
+	usec clock;                     /* since the last era began */
+	usec looked;                    /* the server's time then */
+};
+
+struct mem {
+	struct mem_group *groups;
+	TAILQ_HEAD(, mem_group) sweep;  /* where to look for groups to forget */
+	struct marker marker;
+	uint64_t sid;
+	uint64_t n_eras_made;
+	usec longest_lease;
+	uint64_t last_forgotten;        /* highest number of a group that is forgotten */
+	bool keeps_all;
+
+	struct arena arena;             /* what the reply and the pushes point to */
+	struct xch_reply reply;
+	struct xch_grant *granted;
+	struct xch_slot *lost;
+	uint64_t *full, *refused;
+	struct xch_push *pushes;
+	uint32_t n_pushes;
+	size_t cap_granted, cap_lost, cap_full, cap_refused, cap_pushes;
+};
+
+/* One exchange on its way through the steps. */
+struct pass {
+	struct mem *mem;
+	struct mem_group *g;
+	struct mem_record *rec;         /* of the daemon that asks */
+	const struct xch_request *q;
+	bool grace;
+};
+
+/* ---- memory_sync.c: what the daemon says */
+void pass_sync(struct pass *p);
+void pass_deltas(struct pass *p);
+void pass_adopt(struct pass *p);
+
+/* ---- memory_serve.c: who is served, and who must know of whom */
+void pass_serve(struct pass *p);
+void pass_now_or_never(struct pass *p);
+void pass_recall(struct pass *p);
+uint32_t pass_others_queued(const struct mem_group *g, const struct mem_record *r);
+
+/* ---- memory_out.c: the reply, inboxes, pushes */
+void pass_deliver(struct pass *p);
+void pass_reply(struct pass *p);
+void pass_reply_granted(struct mem *m, uint64_t id, uint32_t n, const uint32_t *slots, uint64_t number,
+    uint32_t limit);
+void pass_reply_lost(struct mem *m, struct xch_slot slot);
+void pass_reply_full(struct mem *m, uint64_t id);
+void pass_reply_refused(struct mem *m, uint64_t id);
+struct xch_push *pass_push_new(struct pass *p, const struct mem_record *to, enum xch_push_type type);
+void pass_notify_grant(struct pass *p, struct mem_record *to, const struct xch_grant *grant);
+void pass_notify_full(struct pass *p, struct mem_record *to, uint64_t id);
+void pass_notify_lost(struct pass *p, const struct mem_slot *s);
+
+#endif
