@@ -88,7 +88,7 @@ connect_to_slotd(void)
 	return fd;
 }
 
-/* Returns when it is ready, which it tells as it would tell systemd; only its warnings are shown. */
+/* Returns when it is ready, which it tells as it would tell systemd; shows its warnings only. */
 static void
 start_slotd(const char *program)
 {
@@ -105,7 +105,8 @@ start_slotd(const char *program)
 	if (slotd == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		setenv("NOTIFY_SOCKET", notify.sun_path, 1);
-		execl(program, program, "--config", config.sun_path, "--socket", addr.sun_path, NULL);
+		execl(program, program, "--config", config.sun_path, "--socket", addr.sun_path,
+		    NULL);
 		_exit(127);
 	}
 	expect(fd, "READY=1");  /* fd stays open: slotd also tells that it stops */

@@ -12,6 +12,7 @@
 	SUITE(lock) \
 	SUITE(log) \
 	SUITE(resolve) \
+	SUITE(session) \
 	SUITE(url)
 
 #define DECLARE(name) Suite *name##_suite(void);
