@@ -245,6 +245,8 @@ heard_granted(struct arb *arb, struct group *g, const struct xch_grant *grant)
 	struct waiter *w;
 	struct adopt *a;
 
+	if (grant->number > g->high)
+		g->high = grant->number;
 	for (uint32_t i = 0; i < grant->n; i++) {
 		const struct slot *s = slot_find(g, grant->slots[i]);
 
