@@ -5,6 +5,7 @@
 #   make run        a daemon in the foreground, with things to try
 #   make check      every test; ends with one line of totals
 #   make sim        many daemons under made-up clocks and faults: SEEDS=10000, or SEED=7 for its story
+#   make mutants    that this finds each rule of the core that is switched off
 #   make bench      how fast it is
 #   make install    DESTDIR=, PREFIX= and the GNU directory names; also uninstall
 #   make dist       build/slotd-VERSION.tar.gz of what is committed

@@ -332,7 +332,7 @@ link_change(struct arb *arb, unsigned link, bool up)
 	HASH_ITER (hh, arb->groups, g, tmp) {
 		if (g->link != link)
 			continue;
-		if (!up) {
+		if (!up && RULE(SYNC_AFTER_BREAK)) {
 			/* The outcome of what was in flight is unknown, so is what the backend has
 			 * heard: the full sync after the break says it all. */
 			group_unsync(g);

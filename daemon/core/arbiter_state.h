@@ -16,6 +16,7 @@
 #include "daemon/core/alloc.h"
 #include "daemon/core/arbiter.h"
 #include "daemon/core/heap.h"
+#include "daemon/core/rules.h"
 
 /* token = number << TOKEN_BITS | count of local holds of that grant; below 2^63 until 2112 */
 #define TOKEN_BITS 16

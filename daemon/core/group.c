@@ -125,7 +125,8 @@ group_is_contended(const struct arb *arb, const struct group *g)
 bool
 group_is_alone(const struct arb *arb, const struct group *g)
 {
-	return g->synced && group_is_valid(arb, g) && !g->doubt && !g->others && arb->sub_up &&
+	return g->synced && group_is_valid(arb, g) && !g->doubt &&
+	    !(RULE(HAND_OVER_ALONE) && g->others) && arb->sub_up &&
 	    !(g->request != NULL && g->request->full);
 }
 
@@ -234,7 +235,7 @@ group_due(struct arb *arb, struct group *g)
 void
 group_tick(struct arb *arb, struct group *g)
 {
-	if (g->deadline != 0 && !group_is_valid(arb, g))
+	if (RULE(EXPIRE) && g->deadline != 0 && !group_is_valid(arb, g))
 		lapse(arb, g);
 	if (g->request != NULL && arb->now >= g->hang_at) {
 		g->hang_at = arb->now + arb->conf.command_timeout;
@@ -268,7 +269,7 @@ group_rearm(struct arb *arb, struct group *g)
 		g->quiet_since = arb->now;
 	if (g->quiet_since != NSEC_NEVER)
 		sooner(&at, g->quiet_since + arb->conf.lease);
-	if (g->deadline != 0 && (g->slots != NULL || g->synced))
+	if (RULE(EXPIRE) && g->deadline != 0 && (g->slots != NULL || g->synced))
 		sooner(&at, g->deadline);
 	if (up && g->retry_at > arb->now)
 		sooner(&at, g->retry_at);

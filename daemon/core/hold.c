@@ -100,7 +100,7 @@ slot_idle_for(const struct group *g, int64_t limit)
 	struct heap_node *node = heap_first(&g->idle);
 	struct slot *s = node != NULL ? HEAP_OF(node, struct slot, lowest) : NULL;
 
-	return s != NULL && slot_fits(g, s, limit) ? s : NULL;
+	return s != NULL && (slot_fits(g, s, limit) || !RULE(IDLE_LIMIT)) ? s : NULL;
 }
 
 static void
@@ -148,7 +148,7 @@ cell_end(struct arb *arb, const struct hold *h)
 {
 	struct arb_action *act;
 
-	if (!h->is_page)
+	if (!h->is_page || !RULE(CELLS))
 		return;
 	act = arb_act(arb, ARB_CELL_END);
 	act->client = h->client->id;
@@ -324,7 +324,7 @@ hold_end(struct arb *arb, struct hold *h, enum arb_lost reason)
 		slot_move(h->group, slot_find(h->group, h->slots[i]), SLOT_ENDING);
 	h->state = HOLD_ENDING;
 	arb->n_holds--;
-	timer_set(arb, &h->timer, arb->now + arb->conf.margin);
+	timer_set(arb, &h->timer, arb->now + (RULE(LOST_FIRST) ? arb->conf.margin : 0));
 	group_touch(arb, h->group);
 }
 

@@ -71,9 +71,9 @@ static usec
 marker_touch(struct mem *m, usec now, uint64_t heard, usec grace)
 {
 	struct marker *k = &m->marker;
-	bool unheard = heard != 0 && !marker_lists(k, heard);
+	bool unheard = RULE(ERAS) && heard != 0 && !marker_lists(k, heard);
 
-	if (!k->exists || k->sid != m->sid || unheard) {
+	if (!k->exists || (RULE(SID) && k->sid != m->sid) || unheard) {
 		if (unheard)
 			marker_add(k, heard);
 		marker_add(k, era_make(m, now));
@@ -82,7 +82,7 @@ marker_touch(struct mem *m, usec now, uint64_t heard, usec grace)
 		k->clock = 0;
 		k->looked = now;
 	} else if (k->clock < grace) {  /* else there is nothing left to count */
-		k->clock += clamp(now - k->looked, 0, grace / 10 * 4);
+		k->clock += clamp(now - k->looked, 0, RULE(MARKER_CLOCK) ? grace / 10 * 4 : grace);
 		k->looked = now;
 	}
 	return k->clock < grace ? grace - k->clock : 0;
@@ -106,13 +106,15 @@ step_time(struct pass *p, usec now)
 
 	if (g->gt == 0)
 		g->gt = now;
+	else if (!RULE(GROUP_CLOCK))
+		g->gt += now > g->wall ? now - g->wall : 1;
 	else
 		g->gt += clamp(now - g->wall, 1, cap > 1 ? cap : 1);
 	g->wall = now;
 	left = marker_touch(p->mem, now, p->q->era, p->q->grace);
 	if (g->era != marker_era(p->mem)) {
 		g->era = marker_era(p->mem);
-		if (left > 0)
+		if (left > 0 && RULE(MARKER))
 			g->grace_end = g->gt + left;
 		HASH_ITER (hh, g->records, r, tmp) {
 			r->incarnation = 0;
@@ -132,13 +134,14 @@ step_admit(const struct pass *p)
 	const struct mem_record *r = p->rec;
 	const struct mem_install *in;
 
-	if (r != NULL && q->seq <= r->seq)
+	if (RULE(SEQ) && r != NULL && q->seq <= r->seq)
 		return XCH_STALE;
 	HASH_FIND(hh, p->g->installs, &q->from.install, sizeof q->from.install, in);
-	if (in != NULL && (q->from.generation < in->generation ||
+	if (RULE(SUPERSEDE) && in != NULL && (q->from.generation < in->generation ||
 	    (q->from.generation == in->generation && q->from.nonce != in->nonce)))
 		return XCH_GONE;
-	if (!q->full && (r == NULL || r->incarnation != q->incarnation || r->incarnation == 0))
+	if (!q->full && (r == NULL || (RULE(INC) &&
+	    (r->incarnation != q->incarnation || r->incarnation == 0))))
 		return XCH_RESYNC;
 	return XCH_OK;
 }
@@ -154,7 +157,7 @@ step_renew(struct pass *p)
 
 	while ((node = heap_first_but(&g->ends, p->rec ? &p->rec->by_end : NULL)) != NULL) {
 		r = HEAP_OF(node, struct mem_record, by_end);
-		if (r->end > g->gt)
+		if (r->end > g->gt || !RULE(REAP))
 			break;
 		mem_record_free(g, r);
 	}
@@ -327,7 +330,7 @@ mem_exchange(struct mem *m, usec now, const struct xch_request *q, const struct 
 		else
 			pass_deltas(&p);
 		pass_adopt(&p);
-		if (!p.grace)
+		if (!p.grace || !RULE(NO_GRANT_IN_GRACE))
 			pass_serve(&p);
 		pass_deliver(&p);
 		pass_now_or_never(&p);

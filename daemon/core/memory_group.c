@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "daemon/core/alloc.h"
+#include "daemon/core/rules.h"
 
 /* ------------------------------------------------------------------ orders */
 
@@ -349,7 +350,7 @@ mem_entry_put(struct mem_group *g, struct mem_record *rec, const struct xch_want
 		entry_unclass(e);
 	}
 	if (rekey)
-		e->key = g->gt - want->age;
+		e->key = g->gt - (RULE(AGE_ORDER) ? want->age : 0);
 	e->n = want->n;
 	e->synced = synced;
 	entry_now(g, e, want->now);

@@ -8,6 +8,7 @@
 #include "daemon/core/alloc.h"
 #include "daemon/core/memory.h"
 #include "daemon/core/memory_group.h"
+#include "daemon/core/rules.h"
 
 #define ERAS_MAX 16
 

@@ -44,7 +44,7 @@ serve_entry(struct pass *p, struct mem_entry *e, uint32_t limit)
 
 	assert(e->n >= 1 && e->n <= XCH_N_MAX);
 	g->last++;
-	if (g->last < (uint64_t)g->wall >> 5)
+	if (RULE(TIME_NUMBERS) && g->last < (uint64_t)g->wall >> 5)
 		g->last = (uint64_t)g->wall >> 5;
 	grant.number = g->last;
 	mem_entry_free(g, e);
@@ -72,7 +72,7 @@ pass_serve(struct pass *p)
 	while ((e = queue_first(g, blocked)) != NULL) {
 		int64_t limit = class_limit(g, e->cls);
 
-		if (e->n > limit) {
+		if (e->n > limit || (!RULE(BLOCKED) && g->in_use + e->n > limit)) {
 			ALLOC_ROOM(passed, n_passed, cap_passed, 1);
 			passed[n_passed++] = e;
 			e->cls->n_passed++;
@@ -106,7 +106,7 @@ maybe_idle(const struct mem_group *g, const struct mem_record *but)
 	struct heap_node *node = heap_first_but(&g->unaware, but ? &but->by_aware : NULL);
 	struct mem_record *r = node ? HEAP_OF(node, struct mem_record, by_aware) : NULL;
 
-	return r != NULL && (r->keep || r->aware <= g->gt) ? r : NULL;
+	return RULE(FULL_KNOWING) && r != NULL && (r->keep || r->aware <= g->gt) ? r : NULL;
 }
 
 static void
@@ -167,7 +167,7 @@ pass_recall(struct pass *p)
 
 		push->others = to != NULL && pass_others_queued(g, to) > 0;
 	}
-	if (g->n_queued == 0)
+	if (g->n_queued == 0 || !RULE(RECALL))
 		return;
 	/* At most one daemon is met here that is not recalled: the one whose waiters are all there
 	 * are; and ourselves, who have just been told. */

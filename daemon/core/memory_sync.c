@@ -16,10 +16,10 @@ sync_claim(struct pass *p, const struct xch_slot *claim)
 	if (claim->number > g->last)
 		g->last = claim->number;
 	if (s == NULL || s->rec != p->rec || s->number != claim->number) {
-		bool better = s == NULL || s->number < claim->number ||
+		bool better = s == NULL || (RULE(HIGHER_WINS) && s->number < claim->number) ||
 		    (s->number == claim->number && is_predecessor(p, s->rec));
 
-		if (!p->grace || p->q->lapsed || !better) {
+		if (!p->grace || (RULE(LAPSED_CLAIMS) && p->q->lapsed) || !better) {
 			pass_reply_lost(p->mem, *claim);
 			return;
 		}
@@ -52,12 +52,14 @@ pass_sync(struct pass *p)
 	struct mem_entry *e, *next_entry;
 
 	r->incarnation = q->seq;
-	if (q->high > p->g->last)
+	if (RULE(HIGH_WATER) && q->high > p->g->last)
 		p->g->last = q->high;
 	LIST_FOREACH (o, &r->install->records, same) {
-		if (o == r || o->dead)
+		if (o == r || o->dead || !RULE(SUPERSEDE))
 			continue;
 		o->dead = true;
+		while (!RULE(DEAD_KEEP_SLOTS) && !LIST_EMPTY(&o->slots))
+			mem_slot_free(p->g, LIST_FIRST(&o->slots));
 		mem_record_leave_queue(p->g, o);
 		mem_inbox_clear(o);
 		mem_record_place(p->g, o);
@@ -70,7 +72,7 @@ pass_sync(struct pass *p)
 				mem_slot_find(p->g, q->adopt[i].slots[k])->synced = q->seq;
 	for (s = LIST_FIRST(&r->slots); s != NULL; s = next_slot) {
 		next_slot = LIST_NEXT(s, owned);
-		if (s->synced != q->seq)
+		if (s->synced != q->seq && RULE(SYNC_FREES))
 			mem_slot_free(p->g, s);
 	}
 	mem_inbox_clear(r);
@@ -87,7 +89,7 @@ delta_release(struct pass *p, const struct xch_slot *release)
 	struct mem_slot *s = mem_slot_find(p->g, release->slot);
 	struct mem_notice *x, *next;
 
-	if (s == NULL || s->rec != p->rec || s->number != release->number)
+	if (s == NULL || s->rec != p->rec || (RULE(RELEASE_NUMBER) && s->number != release->number))
 		return;
 	mem_slot_free(p->g, s);
 	for (x = TAILQ_FIRST(&p->rec->inbox); x != NULL; x = next) {
@@ -113,7 +115,8 @@ delta_cancel(struct pass *p, uint64_t id)
 		for (uint32_t i = 0; i < x->grant.n; i++) {
 			struct mem_slot *s = mem_slot_find(p->g, x->grant.slots[i]);
 
-			if (s != NULL && s->rec == p->rec && s->number == x->grant.number)
+			if (s != NULL && s->rec == p->rec && s->number == x->grant.number &&
+			    RULE(CANCEL_FREES))
 				mem_slot_free(p->g, s);
 		}
 		mem_notice_free(p->rec, x);

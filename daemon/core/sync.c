@@ -43,7 +43,7 @@ sync_drop_request(struct group *g)
 static void
 give_idle_back(struct arb *arb, struct group *g)
 {
-	bool all = group_is_contended(arb, g) || g->n_waiters > 0;
+	bool all = group_is_contended(arb, g) || (RULE(OWN_IDLE_BACK) && g->n_waiters > 0);
 	struct slot *s;
 
 	while ((s = TAILQ_FIRST(&g->idle_by_age)) != NULL &&
@@ -204,7 +204,7 @@ sync_compose(struct arb *arb, struct group *g)
 	q->lapsed = g->lapsed;
 	q->keep = g->n_state[SLOT_IDLE] > 0;
 	q->incarnation = g->incarnation;
-	if (grace != 0 && grace < arb->longest_lease)
+	if (RULE(LONG_GRACE) && grace != 0 && grace < arb->longest_lease)
 		grace = arb->longest_lease;
 	q->lease = to_usec(arb->conf.lease);
 	q->grace = to_usec(grace);
@@ -270,7 +270,7 @@ heard_granted(struct arb *arb, struct group *g, const struct xch_grant *grant)
 		struct slot *s = slot_find(g, grant->slots[i]);
 
 		if (h == NULL) {                /* nobody waits for it any more */
-			if (s == NULL) {
+			if (s == NULL && RULE(NOBODY_GIVES_BACK)) {
 				s = slot_new(g, grant->slots[i], grant->number, grant->limit, 0);
 				slot_give_back(g, s);
 			}
@@ -364,7 +364,8 @@ heard_error(struct arb *arb, struct group *g, const char *text)
 static bool
 reply_counts(struct arb *arb, struct group *g, const struct xch_reply *re, nsec deadline)
 {
-	bool counts = !g->is_stale && re->status == XCH_OK && arb->now < deadline;
+	bool counts = !(RULE(STALE_REPLY) && g->is_stale) && re->status == XCH_OK &&
+	    arb->now < deadline;
 
 	if (!counts) {
 		g->synced = false;
@@ -392,11 +393,12 @@ sync_reply(struct arb *arb, struct group *g, const struct xch_reply *re)
 	full = g->request->full;
 	sync_drop_request(g);
 	group_touch(arb, g);
-	deadline = arb->conf.sole ? NSEC_NEVER : g->sent_at + arb->conf.lease - arb->conf.margin;
+	deadline = arb->conf.sole ? NSEC_NEVER : (RULE(SENT_AT) ? g->sent_at : arb->now) +
+	    arb->conf.lease - (RULE(MARGIN) ? arb->conf.margin : 0);
 	if (!reply_counts(arb, g, re, deadline))
 		return;
 
-	if (!g->lapsed || re->grace == 0) {
+	if (!g->lapsed || re->grace == 0 || !RULE(LAPSED_IN_GRACE)) {
 		kept = g->lapsed;
 		g->lapsed = false;
 		if (deadline > g->deadline)
@@ -442,8 +444,8 @@ sync_reply(struct arb *arb, struct group *g, const struct xch_reply *re)
 void
 sync_push(struct arb *arb, struct group *g, const struct xch_push *push)
 {
-	bool ours = g->synced && push->incarnation == g->incarnation &&
-	    !(g->request != NULL && g->request->full);
+	bool ours = !RULE(PUSH_GUARD) || (g->synced && push->incarnation == g->incarnation &&
+	    !(g->request != NULL && g->request->full));
 
 	group_touch(arb, g);
 	if (push->others && ours && push->version > g->version) {

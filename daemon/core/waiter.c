@@ -182,12 +182,12 @@ waiter_acquire(struct arb *arb, struct client *c, uint64_t request, const struct
 		refuse_acquire(arb, c, request, WIRE_ERR_NOLIMIT, a);
 		return;
 	}
-	if (limit > 0 && a->n > limit) {
+	if (RULE(SKIP_TOO_BIG) && limit > 0 && a->n > limit) {
 		refuse_acquire(arb, c, request, WIRE_ERR_TOOBIG, a)->limit = (uint32_t)limit;
 		return;
 	}
 	if (a->n == 1 && group_is_valid(arb, g) && !g->doubt && !group_is_contended(arb, g) &&
-	    g->n_waiters == 0 && (s = slot_idle_for(g, limit)) != NULL) {
+	    (g->n_waiters == 0 || !RULE(IDLE_ORDER)) && (s = slot_idle_for(g, limit)) != NULL) {
 		if ((h = hold_new(c, g, 1, a->label)) == NULL) {
 			refuse_acquire(arb, c, request, WIRE_ERR_NOMEM, a);
 			return;
@@ -195,7 +195,7 @@ waiter_acquire(struct arb *arb, struct client *c, uint64_t request, const struct
 		h->length = a->hold;
 		h->slots[0] = s->num;
 		arb->stats.grants_idle++;
-		hold_give(arb, h, request, s->token + 1, (uint32_t)limit);
+		hold_give(arb, h, request, s->token + RULE(TOKEN_GROWS), (uint32_t)limit);
 		return;
 	}
 	if (a->wait == 0 && limit != XCH_NO_LIMIT && group_is_valid(arb, g) &&
@@ -224,7 +224,7 @@ waiter_hand_over(struct arb *arb, struct group *g, struct slot *s)
 	if (w == NULL || !group_is_alone(arb, g) || w->hold->n != 1)
 		return false;
 	limit = group_limit(g, w->cls->own);
-	if (!slot_fits(g, s, limit))
+	if (!slot_fits(g, s, limit) && RULE(IDLE_LIMIT))
 		return false;
 	h = w->hold;
 	id = w->id;
@@ -247,7 +247,7 @@ waiter_check_limits(struct arb *arb, struct group *g)
 		next = TAILQ_NEXT(w, of_group);
 		if (limit == XCH_NO_LIMIT)
 			waiter_refuse(arb, w, WIRE_ERR_NOLIMIT);
-		else if (limit > 0 && w->hold->n > limit)
+		else if (RULE(SKIP_TOO_BIG) && limit > 0 && w->hold->n > limit)
 			waiter_refuse(arb, w, WIRE_ERR_TOOBIG);
 	}
 }
@@ -355,7 +355,7 @@ waiter_resume(struct arb *arb, struct client *c, const struct arb_event *e)
 		return;
 	}
 	if (known > 0 ? same < n || idle < n || !group_is_valid(arb, g) || g->doubt :
-	    e->resume.until <= arb->now) {
+	    RULE(ADOPT_DEADLINE) && e->resume.until <= arb->now) {
 		struct arb_action *act = arb_answer(arb, c->id, e->request, WIRE_ERR_LOST);
 
 		act->group = g->name;
@@ -384,5 +384,6 @@ waiter_resume(struct arb *arb, struct client *c, const struct arb_event *e)
 	TAILQ_INSERT_TAIL(&g->adopts, a, of_group);
 	TAILQ_INSERT_TAIL(&c->adopts, a, of_client);
 	HASH_ADD(hh, arb->adopts, id, sizeof a->id, a);
-	timer_set(arb, &a->timer, e->resume.until);
+	timer_set(arb, &a->timer,
+	    RULE(ADOPT_DEADLINE) ? e->resume.until : arb->now + arb->conf.lease);
 }
