@@ -5,6 +5,7 @@
 #   make check-unit         the C programs only
 #   make diff EXCHANGES=n   memory backend and Redis script, so many exchanges; SEED=n, or another each time
 #   make sim SEEDS=10000    the simulator, so many seeds; SEED=n tells the story of one
+#   make mutants            shows that the simulator finds each rule of the core that is switched off
 #   make check-valgrind     everything under valgrind (slow); its arguments are in VALGRIND
 #   make fuzz               each fuzzer for FUZZ_SECONDS (clang)
 
@@ -19,7 +20,7 @@ UNIT_CORE   := $(call TEST_OBJ,tests/unit/*.c tests/unit/core/*.c)
 UNIT_DAEMON := $(call TEST_OBJ,tests/unit/*.c tests/unit/daemon/*.c)
 UNIT_LIB    := $(call TEST_OBJ,tests/unit/*.c tests/unit/lib/*.c)
 DIFF        := $(call TEST_OBJ,tests/diff/*.c)
-SIM         := $(call TEST_OBJ,tests/sim/*.c)
+SIM         := $(filter-out %/mutants.o,$(call TEST_OBJ,tests/sim/*.c))
 FUZZERS     := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 REPLAYS     := $(FUZZERS:%=$(B)/%)
 
@@ -28,13 +29,13 @@ LIVE_PROGRAMS := $(patsubst tests/socket/%.c,$(B)/%,$(wildcard tests/socket/*.c)
 
 UNIT_TESTS  := $(B)/unit_core $(B)/unit_daemon $(B)/unit_lib $(REPLAYS)
 LIVE_TESTS  := $(sort $(wildcard tests/*/test_*.py))
-TEST_ENV    = SLOTD=$(B)/slotd SLOTCTL=$(B)/slotctl LIBSLOT=$(B)/libslot.a \
+TEST_ENV    = SIM=$(B)/sim SLOTD=$(B)/slotd SLOTCTL=$(B)/slotctl LIBSLOT=$(B)/libslot.a \
 	TEST_CC="$(CC) $(if $(SAN),-fsanitize=$(SAN))"
 
 .PHONY: check-valgrind fuzz $(FUZZERS:%=fuzz-%)
 
-check: $(PROGRAMS) $(LIVE_PROGRAMS) $(UNIT_TESTS) $(B)/sim $(B)/diff | build/deps-check
-	$(Q)$(TEST_ENV) tests/run.py $(UNIT_TESTS) $(B)/sim $(B)/diff $(LIVE_TESTS)
+check: $(PROGRAMS) $(LIVE_PROGRAMS) $(UNIT_TESTS) $(B)/sim $(B)/mutants $(B)/diff | build/deps-check
+	$(Q)$(TEST_ENV) tests/run.py $(UNIT_TESTS) $(B)/sim $(B)/mutants $(B)/diff $(LIVE_TESTS)
 
 check-unit: $(UNIT_TESTS)
 	$(Q)$(TEST_ENV) tests/run.py $(UNIT_TESTS)
@@ -93,6 +94,22 @@ sim: $(B)/sim
 $(B)/sim: $(SIM) $(CORE_OBJ)
 	$(if $(Q),@echo "  LINK    $@")
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^
+
+# the same again from objects whose rules can be switched off
+MUTANTS := $(patsubst $(O)/%,$(O)/mutants/%,$(filter-out %/sim.o,$(SIM)) $(O)/tests/sim/mutants.o $(CORE_OBJ))
+
+.PHONY: mutants
+mutants: $(B)/mutants
+	$(Q)$<
+
+$(B)/mutants: $(MUTANTS)
+	$(if $(Q),@echo "  LINK    $@")
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^
+
+$(O)/mutants/%.o: %.c Makefile build/deps.mk
+	@mkdir -p $(@D)
+	$(if $(Q),@echo "  CC      $< (mutants)")
+	$(Q)$(CC) $(ALL_CPPFLAGS) -DARB_MUTATIONS $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
 # A fuzzer is built twice: with a main that replays tests/fuzz/corpus/NAME, for `make check`, and
 # with libFuzzer.

@@ -4,18 +4,20 @@
  *  S2  the backend grants no slot that a client validly believes in, and nothing above the limit
  *  S3  tokens of a slot never decrease, and increase with each new hold
  *  S4  exactly one answer to each request, and a true one
- *  S5  grants within a limit are in order of asking
- *  S6  no slot is given away locally while somebody elsewhere has been queued for it before
+ *  S5  nobody is granted before another who asked earlier and has no lower limit
+ *  S6  no slot is given away locally while somebody there asked earlier, or somebody elsewhere has
+ *      been queued for it before
  *  S7  `full` is not said while a slot lies idle
- *  S8  no strict client loses anything for nothing */
+ *  S8  no strict client loses anything for nothing
+ *  S9  nothing is done or granted for a daemon whose successor has been heard */
 #include "tests/sim/sim.h"
 
 #include <assert.h>
 
 /* The outages under which S7 may fail: nobody can say where the idle slots are. */
 #define BLIND (FAULT(BREAK) | FAULT(PAUSE) | FAULT(PARTITION) | FAULT(CRASH) | FAULT(STOP) | \
-	FAULT(FREEZE) | FAULT(RESTART) | FAULT(SAME) | FAULT(FAILOVER) | FAULT(STALL) | FAULT(STEP) | \
-	FAULT(TWIN))
+	FAULT(TWIN) | FAULT(STALL) | FAULT(FREEZE) | FAULT(RESTART) | FAULT(SAME) |             \
+	FAULT(FAILOVER) | FAULT(SILENT) | FAULT(FLUSH) | FAULT(STEP) | FAULT(SETLIMIT))
 
 /* ------------------------------------------------------------------ what clients believe */
 
@@ -29,10 +31,12 @@ overlap(uint32_t n, const uint32_t *a, const struct belief *b)
 	return false;
 }
 
-/* S1 and S3: b has just become valid. */
+/* S1 and S3: b has just become valid.  A lagging replica cannot know that somebody else was granted
+ * the slot of an unproven hold, and has given it back: the limit is kept, the token falls. */
 void
-check_belief(struct world *w, const struct belief *b, bool again)
+check_belief(struct world *w, const struct belief *b, enum again again)
 {
+	bool any_token = w->profile->any_token || (again == BELIEF_PROVEN && w->server->lags);
 	const struct belief *x;
 	uint32_t total = 0, within = 0, top = 0;
 
@@ -52,12 +56,12 @@ check_belief(struct world *w, const struct belief *b, bool again)
 			within += x->n;
 	}
 	if (total > top || within > b->limit)
-		world_fail(w, "S1: %u slots of %s are held under limit %u (%u of them under %u)", total,
-		    group_names[b->group], top, within, b->limit);
+		world_fail(w, "S1: %u slots of %s are held under limit %u (%u of them under %u)",
+		    total, group_names[b->group], top, within, b->limit);
 	for (uint32_t i = 0; i < b->n; i++) {
 		uint64_t *last = &w->tokens[b->group][b->slots[i]];
 
-		if (!w->profile->any_token && (b->token < *last || (b->token == *last && !again)))
+		if (!any_token && (b->token < *last || (b->token == *last && again == BELIEF_NEW)))
 			world_fail(w, "S3: the token of %s slot %u goes from %s to %s",
 			    group_names[b->group], b->slots[i], show_token(w, *last),
 			    show_token(w, b->token));
@@ -119,6 +123,16 @@ waiting(struct world *w, const struct client *c, int group)
 	return ask;
 }
 
+/* Without live limits. */
+static int64_t
+limit_of(const struct ask *ask)
+{
+	int64_t configured = ask->session->client->host->configured;
+
+	return ask->own == XCH_NO_LIMIT || (configured != XCH_NO_LIMIT && configured < ask->own)
+	    ? configured : ask->own;
+}
+
 /* Clocks differ: what a daemon calls an age may be so much off. */
 static nsec
 age_slack(nsec age)
@@ -128,7 +142,7 @@ age_slack(nsec age)
 
 /* S5 */
 static void
-check_order(struct world *w, struct ask *ask)
+check_order(struct world *w, struct ask *ask, int64_t limit)
 {
 	nsec age = w->now - ask->since;
 
@@ -137,7 +151,8 @@ check_order(struct world *w, struct ask *ask)
 	for (int i = 0; i < w->n_clients; i++) {
 		struct ask *other = waiting(w, w->clients[i], ask->group);
 
-		if (other == NULL || other == ask || other->queued == 0 || other->told)
+		if (other == NULL || other == ask || other->queued == 0 || other->told ||
+		    limit_of(other) < limit || other->n > limit_of(other))
 			continue;
 		if (w->now - other->since > age + age_slack(age) + 4 * w->net_max)
 			world_fail(w, "S5: %s is granted %s after %.3f s, but %s waits for %.3f s",
@@ -165,8 +180,8 @@ check_grant(struct world *w, int group, const struct xch_grant *grant)
 	if (total + grant->n > grant->limit)
 		world_fail(w, "S2: %s %s is granted under limit %u, but clients hold %u",
 		    group_names[group], show_slots(grant->n, grant->slots), grant->limit, total);
-	if (w->profile->order)
-		check_order(w, ask);
+	if (w->profile->order || w->faults == 0)
+		check_order(w, ask, grant->limit);
 }
 
 /* S7: idle for longer than a recall takes. */
@@ -175,11 +190,9 @@ check_full(struct world *w, int group, uint64_t id)
 {
 	struct ask *ask = &w->asks[id];
 	const struct client *c = ask->session->client;
-	int64_t limit = ask->own;
+	int64_t limit = limit_of(ask);
 	uint32_t idle = 0, in_use = w->server->in_use[group];
 
-	if (limit == XCH_NO_LIMIT || (c->host->configured != XCH_NO_LIMIT && c->host->configured < limit))
-		limit = c->host->configured;
 	for (int i = 0; i < w->n_hosts; i++) {
 		const struct daemon *d = w->hosts[i].daemon;
 
@@ -191,7 +204,7 @@ check_full(struct world *w, int group, uint64_t id)
 	if (idle == 0 || (int64_t)in_use - idle + ask->n > limit)
 		return;
 	w->stats.false_full++;
-	if (!w->spiky && !(w->faults & (BLIND | FAULT(SETLIMIT) | FAULT(FLUSH) | FAULT(SILENT))))
+	if (w->p_slow == 0 && !(w->faults & BLIND))
 		world_fail(w, "S7: %s is told full although %u slots of %s are idle", c->name, idle,
 		    group_names[group]);
 }
@@ -205,8 +218,36 @@ is_adopt(const struct xch_request *q, uint64_t id)
 	return false;
 }
 
-/* The grants and the `full`s that are decided in this exchange, not those that its reply brings from
- * an inbox: these were met when they were pushed. */
+/* S9.  It is forgotten with the last record of an install: a lease after that was heard. */
+static bool
+is_superseded(const struct world *w, const struct xch_daemon *id, int group)
+{
+	const struct heard *h = &w->heard[id->install][group];
+
+	return id->install < INSTALLS_MAX && id->generation < h->generation &&
+	    w->now - h->at < w->conf.lease / 2;
+}
+
+static void
+check_successors(struct world *w, const struct xch_request *q, const struct xch_push *pushes,
+    uint32_t n_pushes)
+{
+	const struct xch_daemon *from = &q->from;
+	int group = group_index(q->group);
+
+	if (is_superseded(w, from, group))
+		world_fail(w, "S9: exchange %llu is done for a daemon whose successor was heard",
+		    (unsigned long long)q->seq);
+	if (from->install < INSTALLS_MAX && q->full)
+		w->heard[from->install][group] = (struct heard){from->generation, w->now};
+	for (uint32_t i = 0; i < n_pushes; i++)
+		if (pushes[i].type == XCH_GRANT && is_superseded(w, &pushes[i].to, group))
+			world_fail(w, "S9: %s is granted to a daemon whose successor was heard",
+			    show_slots(pushes[i].grant.n, pushes[i].grant.slots));
+}
+
+/* The grants and the `full`s that are decided in this exchange, not those that its reply brings
+ * from an inbox: these were met when they were pushed. */
 struct decided {
 	uint64_t id;
 	const struct xch_grant *grant; /* NULL: full */
@@ -241,6 +282,7 @@ check_exchange(struct world *w, const struct xch_request *q, const struct xch_re
 
 	if (r->status != XCH_OK)
 		return;
+	check_successors(w, q, pushes, n_pushes);
 	for (uint32_t i = 0; i < q->n_want; i++) {
 		struct ask *ask = &w->asks[q->want[i].id];
 
@@ -267,22 +309,25 @@ check_exchange(struct world *w, const struct xch_request *q, const struct xch_re
 static void
 check_overtake(struct world *w, struct daemon *d, const struct ask *ask, int64_t limit)
 {
-	if (w->faults != 0)
-		return;
+	nsec age = w->now - ask->since;
+
 	for (int i = 0; i < w->n_clients; i++) {
 		const struct client *c = w->clients[i];
 		const struct ask *x = waiting(w, c, ask->group);
-		int64_t its = x == NULL ? 0 : x->own == XCH_NO_LIMIT ? c->host->configured : x->own;
-		nsec age = w->now - ask->since;
+		int64_t its = x != NULL ? limit_of(x) : 0;
 
-		if (x == NULL || x->session->daemon == d || x->queued == 0 || x->told)
+		if (x != NULL && x->session->daemon == d && x->since < ask->since)
+			world_fail(w, "S6: %s gives a slot of %s to %s, but %s was there before",
+			    d->name, group_names[ask->group], ask->session->client->name, c->name);
+		if (x == NULL || x->session->daemon == d || w->faults != 0 || x->queued == 0 ||
+		    x->told)
 			continue;
 		if (its < limit || (int64_t)w->server->in_use[ask->group] - 1 + x->n > its ||
 		    w->now - x->since <= age + age_slack(age) + 1 * MS)
 			continue;
 		if (w->now - x->queued > 4 * w->net_max + 10 * MS)
-			world_fail(w, "S6: %s gives a slot of %s to %s, but %s waits for %.3f s", d->name,
-			    group_names[ask->group], ask->session->client->name, c->name,
+			world_fail(w, "S6: %s gives a slot of %s to %s, but %s waits for %.3f s",
+			    d->name, group_names[ask->group], ask->session->client->name, c->name,
 			    (double)(w->now - x->since) / SEC);
 	}
 }
@@ -296,7 +341,7 @@ check_answer(struct daemon *d, const struct arb_event *e, const struct arb_actio
 
 	if (act->request >= w->n_asks || ask->answered || ask->session->id != act->client ||
 	    !ask->session->open) {
-		world_fail(w, "S4: %s answers request %llu of session %llu, which is answered or gone",
+		world_fail(w, "S4: %s answers request %llu of session %llu: done before, or gone",
 		    d->name, (unsigned long long)act->request, (unsigned long long)act->client);
 		return;
 	}

@@ -58,7 +58,7 @@ belief_begin(struct client *c, const struct word *word)
 	memcpy(c->belief.slots, word->slots, act->n_slots * sizeof *word->slots);
 	c->holds = true;
 	LIST_INSERT_HEAD(&c->w->beliefs[c->group], &c->belief, link);
-	check_belief(c->w, &c->belief, false);
+	check_belief(c->w, &c->belief, BELIEF_NEW);
 }
 
 /* ------------------------------------------------------------------ to the daemon */
@@ -75,10 +75,7 @@ call_arrives(struct world *w, struct event *e)
 		s->open = true;
 	if (!s->open)
 		return;
-	if (ev->type == ARB_CLIENT_GONE) {
-		s->open = false;
-		LIST_REMOVE(s, link);
-	} else if (ev->type == ARB_RELEASE) {
+	if (ev->type == ARB_RELEASE) {
 		ev->release.slots = call->slots;
 	} else if (ev->type == ARB_RESUME) {
 		ev->resume.slots = call->slots;
@@ -87,6 +84,10 @@ call_arrives(struct world *w, struct event *e)
 	if (ask != NULL)
 		ask->since = w->now;
 	daemon_step(s->daemon, ev);
+	if (ev->type == ARB_CLIENT_GONE && s->open) {
+		s->open = false;
+		LIST_REMOVE(s, link);
+	}
 	if (ask != NULL && (ask->kind == ASK_RELEASE || ask->kind == ASK_CANCEL) &&
 	    !w->asks[ev->request].answered)
 		world_fail(w, "%s is not answered at once", s->client->name);
@@ -358,7 +359,8 @@ hears_answer(struct client *c, const struct word *word)
 			world_fail(w, "%s may not release what it holds", c->name);
 		return;
 	}
-	if (act->request != c->request || c->state != (kind == ASK_RESUME ? CLIENT_RESUME : CLIENT_WAIT)) {
+	if (act->request != c->request ||
+	    c->state != (kind == ASK_RESUME ? CLIENT_RESUME : CLIENT_WAIT)) {
 		world_fail(w, "%s is answered what it has not asked", c->name);
 		return;
 	}
@@ -371,7 +373,7 @@ hears_answer(struct client *c, const struct word *word)
 		} else {
 			w->stats.resumed++;
 			c->belief.cell = word->cell;
-			check_belief(w, &c->belief, true);
+			check_belief(w, &c->belief, BELIEF_RESUMED);
 		}
 		client_end_hold(c);
 		return;

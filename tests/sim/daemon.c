@@ -216,7 +216,7 @@ carry_cell_set(struct daemon *d, const struct arb_action *act)
 		return;
 	LIST_FOREACH (b, &w->beliefs[group], link)
 		if (b->cell == c)
-			check_belief(w, b, true);
+			check_belief(w, b, BELIEF_PROVEN);
 }
 
 static void

@@ -11,10 +11,14 @@ const char *const fault_names[N_FAULTS] = {
     [FAULT_TWIN] = "twin", [FAULT_STEP] = "step",
 };
 
-/* A time that is mostly short, and often longer than a lease. */
+/* A time that is short, or ends about when a lease does, or lasts. */
 static nsec
 short_or_long(struct world *w, nsec brief, nsec lengthy)
 {
+	if (w->profile->apart)
+		return rng_between(&w->rng, w->conf.lease, lengthy);
+	if (rng_chance(&w->rng, 250))
+		return rng_between(&w->rng, w->conf.lease / 2, w->conf.lease);
 	return rng_between(&w->rng, 10 * MS, rng_chance(&w->rng, 500) ? brief : lengthy);
 }
 
@@ -66,21 +70,21 @@ static void
 restart_same(struct world *w)
 {
 	TRACE(w, "the server restarts, with its data");
-	fail_over(w, server_new(w, server_replica(w, w->server, false)));
+	fail_over(w, server_replica(w, false));
 }
 
 static void
 lagging_replica(struct world *w)
 {
 	TRACE(w, "the server fails over to a replica that may lag");
-	fail_over(w, server_new(w, server_replica(w, w->server, true)));
+	fail_over(w, server_replica(w, true));
 }
 
 static void
 silent_failover(struct world *w)
 {
 	TRACE(w, "a proxy goes over to a replica, unnoticed");
-	server_replace(w, server_new(w, server_replica(w, w->server, true)), false);
+	server_replace(w, server_replica(w, true), false);
 }
 
 /* A host that never spoke with the newer server could not know, nor tell. */
@@ -101,6 +105,7 @@ former_server(struct world *w)
 	s = server_new(w, mem_clone(w->former.mem));
 	s->sid = w->former.sid;
 	s->clock = w->former.clock;
+	s->lags = true;
 	mem_set_identity(s->mem, s->sid);
 	fail_over(w, s);
 }
@@ -252,7 +257,8 @@ server_fault(struct world *w, enum fault_id fault)
 	case FAULT_SETLIMIT: {
 		const int64_t limits[] = {XCH_NO_LIMIT, 0, 1, 2, w->base, w->base + 1};
 
-		server_set_limit(w, (int)rng_between(&w->rng, 0, N_GROUPS), RNG_PICK(&w->rng, limits));
+		server_set_limit(w, (int)rng_between(&w->rng, 0, N_GROUPS),
+		    RNG_PICK(&w->rng, limits));
 		break;
 	}
 	case FAULT_STEP:
@@ -284,7 +290,8 @@ fault_happens(struct world *w)
 	} else if (fault == FAULT_FREEZE) {
 		w->frozen = w->now + short_or_long(w, 3 * SEC, 20 * SEC);
 		outage_ends(w, w->frozen);
-		TRACE(w, "the server answers nothing for %.3f s", (double)(w->frozen - w->now) / SEC);
+		TRACE(w, "the server answers nothing for %.3f s",
+		    (double)(w->frozen - w->now) / SEC);
 	} else if (w->server->mem != NULL) {
 		server_fault(w, fault);
 	}
@@ -296,7 +303,7 @@ void
 fault_heal(struct world *w)
 {
 	w->p_push_lost = w->p_push_twice = 0;
-	w->spiky = false;
+	w->p_slow = 0;
 	if (w->frozen > w->now)
 		w->frozen = w->now;
 	for (int i = 0; i < w->n_hosts; i++) {

@@ -150,7 +150,8 @@ sub_break(struct daemon *d)
 		return;
 	TRACE(w, "%s: its subscription breaks", d->name);
 	d->sub->broken = true;
-	world_in(w, d, SOURCE_SUB, w->now + rng_between(&w->rng, 0, 1 * SEC), sub_notice)->p = d->sub;
+	world_in(w, d, SOURCE_SUB, w->now + rng_between(&w->rng, 0, 1 * SEC), sub_notice)->p =
+	    d->sub;
 }
 
 void

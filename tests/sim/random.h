@@ -1,4 +1,4 @@
-/* The one generator of a run: every choice of the simulator is drawn from it, so a seed says it all. */
+/* The one generator of a run: every choice is drawn from it, so a seed says it all. */
 #ifndef SIM_RANDOM_H
 #define SIM_RANDOM_H
 

@@ -1,11 +1,10 @@
-/* The server: its data (the memory backend), its clock, what its replicas have; and the network to it. */
+/* The server: its data (the memory backend), its clock, its replicas; and the network to it. */
 #include "tests/sim/sim.h"
 
 #include <assert.h>
-#include <stdio.h>
+#include <string.h>
 
 #define LATE_MAX (8 * SEC)      /* an exchange may be done so long after its connection broke */
-#define SPIKE_MAX (6 * SEC)
 #define PAST_KEPT 250           /* permille of the exchanges whose outcome a replica may stop at */
 
 /* ------------------------------------------------------------------ a server's life */
@@ -26,7 +25,7 @@ server_new(struct world *w, struct mem *mem)
 	s->mem = mem != NULL ? mem : mem_new();
 	s->clock.offset = w->clock0;
 	if (rng_chance(&w->rng, 750))
-		s->clock.offset += rng_between(&w->rng, -4000000, 4000000);
+		s->clock.offset += rng_between(&w->rng, -w->skew, w->skew) / 1000;
 	s->clock.ppm = rng_between(&w->rng, -DRIFT_PPM, DRIFT_PPM + 1);
 	mem_set_identity(s->mem, s->sid);
 	return s;
@@ -47,13 +46,16 @@ server_kill(struct server *s)
 	s->mem = NULL;
 }
 
-/* What a replica has: all, or what there was some exchanges ago. */
-struct mem *
-server_replica(struct world *w, const struct server *s, bool lags)
+/* It has all, or what there was some exchanges ago. */
+struct server *
+server_replica(struct world *w, bool may_lag)
 {
-	int64_t k = lags ? rng_between(&w->rng, 0, s->n_past + 1) : s->n_past;
+	const struct server *from = w->server;
+	int64_t k = may_lag ? rng_between(&w->rng, 0, from->n_past + 1) : from->n_past;
+	struct server *s = server_new(w, mem_clone(k == from->n_past ? from->mem : from->past[k]));
 
-	return mem_clone(k == s->n_past ? s->mem : s->past[k]);
+	s->lags = from->lags || k < from->n_past;
+	return s;
 }
 
 static void
@@ -70,10 +72,11 @@ remember(struct world *w, struct server *s)
 	s->past[s->n_past++] = mem_clone(s->mem);
 }
 
-/* As far as the checks know, nobody is queued until he is queued again. */
+/* As far as the checks know nobody is queued, and nobody has been heard, until that is so again. */
 static void
-forget_queue(struct world *w)
+forget_what_was_heard(struct world *w)
 {
+	memset(w->heard, 0, sizeof w->heard);
 	for (int i = 0; i < w->n_clients; i++)
 		w->asks[w->clients[i]->request].queued = 0;
 }
@@ -110,7 +113,7 @@ server_replace(struct world *w, struct server *s, bool noticed)
 	w->server = s;
 	for (int i = 0; i < N_GROUPS; i++)
 		s->in_use[i] = 0;
-	forget_queue(w);
+	forget_what_was_heard(w);
 }
 
 void
@@ -121,8 +124,9 @@ server_flush(struct world *w)
 	forget_past(s);
 	mem_free(s->mem);
 	s->mem = mem_new();
+	s->lags = false;
 	mem_set_identity(s->mem, s->sid);
-	forget_queue(w);
+	forget_what_was_heard(w);
 }
 
 /* ------------------------------------------------------------------ network */
@@ -139,8 +143,8 @@ conn_new(struct world *w, struct server *s)
 static nsec
 delay(struct world *w)
 {
-	if (w->spiky && rng_chance(&w->rng, 10))
-		return rng_between(&w->rng, 0, SPIKE_MAX);
+	if (rng_chance(&w->rng, w->p_slow))
+		return rng_between(&w->rng, 0, w->slow_max);
 	return rng_between(&w->rng, MS / 20, w->net_max);
 }
 
@@ -160,8 +164,8 @@ find_daemon(const struct world *w, const struct xch_daemon *id)
 	for (int i = 0; i < w->n_hosts; i++) {
 		struct daemon *d = w->hosts[i].daemon;
 
-		if (d != NULL && d->id.install == id->install && d->id.generation == id->generation &&
-		    d->id.nonce == id->nonce)
+		if (d != NULL && d->id.nonce == id->nonce && d->id.install == id->install &&
+		    d->id.generation == id->generation)
 			return d;
 	}
 	return NULL;
@@ -250,9 +254,11 @@ request_arrives(struct world *w, struct event *e)
 	if (c->broken && !(e->a & LATE)) {
 		const nsec max[] = {50 * MS, LATE_MAX};
 
-		if (rng_chance(&w->rng, 500))
-			request_again(w, e, w->now + rng_between(&w->rng, 0, RNG_PICK(&w->rng, max)),
-			    LATE);
+		if (rng_chance(&w->rng, 500)) {
+			nsec late = rng_between(&w->rng, 0, RNG_PICK(&w->rng, max));
+
+			request_again(w, e, w->now + late, LATE);
+		}
 		return;
 	}
 	r = mem_exchange(s->mem, server_time(w, s), q, &pushes, &n_pushes);
@@ -301,7 +307,8 @@ server_set_limit(struct world *w, int group, int64_t limit)
 	const struct xch_push *pushes;
 	uint32_t n;
 
-	TRACE(w, "somebody sets the live limit of %s to %lld", group_names[group], (long long)limit);
+	TRACE(w, "somebody sets the live limit of %s to %lld", group_names[group],
+	    (long long)limit);
 	mem_set_live_limit(w->server->mem, group_names[group], limit, &pushes, &n);
 	for (uint32_t i = 0; i < n; i++)
 		publish(w, &pushes[i]);

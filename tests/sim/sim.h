@@ -14,6 +14,7 @@
 #include "daemon/core/arbiter.h"
 #include "daemon/core/heap.h"
 #include "daemon/core/memory.h"
+#include "daemon/core/rules.h"
 #include "tests/sim/random.h"
 
 #define MS NSEC_MS
@@ -25,6 +26,7 @@
 #define SLOTS_MAX 16            /* of a group, as the checks count them */
 #define N_MAX 6                 /* slots of one hold */
 #define PAST_MAX 12
+#define INSTALLS_MAX 64         /* that are told apart; the later ones are not looked at */
 #define DRIFT_PPM 4000          /* how much faster or slower than true time a clock may run */
 
 struct world;
@@ -61,9 +63,10 @@ TAILQ_HEAD(event_list, event);
 /* ------------------------------------------------------------------ what a run is like */
 
 enum fault_id {
-	FAULT_BREAK, FAULT_SUBBREAK, FAULT_PUSHLOSS, FAULT_PUSHDOUBLE, FAULT_STALL, FAULT_CRASH,
-	FAULT_STOP, FAULT_KICK, FAULT_PAUSE, FAULT_PARTITION, FAULT_FREEZE, FAULT_RESTART, FAULT_SAME,
-	FAULT_FAILOVER, FAULT_ABA, FAULT_SILENT, FAULT_FLUSH, FAULT_SETLIMIT, FAULT_TWIN, FAULT_STEP,
+	FAULT_BREAK, FAULT_SUBBREAK, FAULT_PUSHLOSS, FAULT_PUSHDOUBLE, FAULT_STALL,
+	FAULT_CRASH, FAULT_STOP, FAULT_KICK, FAULT_PAUSE, FAULT_PARTITION, FAULT_TWIN,
+	FAULT_FREEZE, FAULT_RESTART, FAULT_SAME, FAULT_FAILOVER, FAULT_ABA, FAULT_SILENT,
+	FAULT_FLUSH, FAULT_STEP, FAULT_SETLIMIT,
 	N_FAULTS
 };
 
@@ -78,6 +81,7 @@ struct profile {
 	bool order;             /* S5: one limit, n = 1, all wait for ever: served in order */
 	bool keep;              /* S8: no strict client loses anything */
 	bool brief;             /* outages are shorter than a lease */
+	bool apart;             /* hosts are away for longer than a lease, with holds that last */
 	bool any_token;         /* tokens need not grow: the server's clock is stepped */
 };
 
@@ -93,6 +97,7 @@ struct options {
 
 struct server {
 	struct mem *mem;        /* NULL: it is dead */
+	bool lags;              /* its data are from before something that another one did */
 	int number;
 	uint64_t sid;
 	struct clock clock;     /* offset in usec here */
@@ -144,7 +149,7 @@ struct daemon {
 	struct event_list pending; /* while paused */
 	LIST_HEAD(, session) sessions;
 	unsigned steps;
-	nsec idle_since[N_GROUPS][SLOTS_MAX]; /* [k]: more than k slots are idle since then; 0: not */
+	nsec idle_since[N_GROUPS][SLOTS_MAX]; /* [k]: more than k slots are idle since */
 	uint32_t idle[N_GROUPS];
 };
 
@@ -209,6 +214,12 @@ struct ask {
 
 /* ------------------------------------------------------------------ world */
 
+/* The latest daemon of an install that the server has done something for. */
+struct heard {
+	uint64_t generation;
+	nsec at;
+};
+
 struct stats {
 	uint64_t events, exchanges, grants, local, kept, lost, resumed, recalls, syncs, false_full;
 };
@@ -239,13 +250,15 @@ struct world {
 	int n_limits;
 	uint32_t max_waiters;
 	nsec net_max;           /* one way */
-	bool spiky;
+	unsigned p_slow;        /* permille of the messages that take ... */
+	nsec slow_max;          /* ... up to this long */
 	struct arb_conf conf;
 	unsigned p_push_lost, p_push_twice;
 	nsec frozen;            /* the server is, until then */
 	nsec stepped;
-	nsec quiet_until;       /* with long outages that cost nobody anything: the next not before */
+	nsec quiet_until;       /* no fault before */
 	usec clock0;
+	nsec skew;              /* so much a new server's clock may be off */
 
 	struct server *server;
 	int n_servers;
@@ -253,6 +266,7 @@ struct world {
 	struct host hosts[HOSTS_MAX];
 	int n_hosts;
 	uint64_t n_installs;
+	struct heard heard[INSTALLS_MAX][N_GROUPS]; /* by install */
 	struct client *clients[HOSTS_MAX * HOST_CLIENTS_MAX + 2 * SLOTS_MAX];
 	int n_clients;
 	struct ask *asks;
@@ -301,7 +315,7 @@ struct xch_push *push_copy(const struct xch_push *p);
 /* server.c */
 struct server *server_new(struct world *w, struct mem *mem);    /* takes mem; NULL: empty */
 usec server_time(const struct world *w, const struct server *s);
-struct mem *server_replica(struct world *w, const struct server *s, bool lags);
+struct server *server_replica(struct world *w, bool may_lag);   /* of the one there is */
 void server_kill(struct server *s);
 void server_replace(struct world *w, struct server *s, bool noticed);
 void server_flush(struct world *w);
@@ -346,7 +360,8 @@ void ask_send(struct client *c, int64_t n, int64_t own, nsec wait);
 nsec hold_time(struct world *w);
 
 /* check.c: the invariants */
-void check_belief(struct world *w, const struct belief *b, bool again);
+enum again { BELIEF_NEW, BELIEF_RESUMED, BELIEF_PROVEN };
+void check_belief(struct world *w, const struct belief *b, enum again again);
 void check_beliefs(struct world *w);
 void check_exchange(struct world *w, const struct xch_request *q, const struct xch_reply *r,
     const struct xch_push *pushes, uint32_t n_pushes);
@@ -363,7 +378,8 @@ const char *show_slots(uint32_t n, const uint32_t *slots);
 void trace_request(const struct world *w, const struct daemon *d, const struct xch_request *q);
 void trace_reply(const struct world *w, const struct daemon *d, const struct xch_request *q,
     const struct xch_reply *r, bool late);
-void trace_push(const struct world *w, const struct daemon *d, bool heard, const struct xch_push *p);
+void trace_push(const struct world *w, const struct daemon *d, bool heard,
+    const struct xch_push *p);
 void trace_word(const struct world *w, const struct client *c, const struct arb_action *act);
 extern bool tracing;
 #define TRACE(...)                                                                              \

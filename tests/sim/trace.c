@@ -151,9 +151,10 @@ trace_reply(const struct world *w, const struct daemon *d, const struct xch_requ
 		return;
 	}
 	for (uint32_t i = 0; i < r->n_granted && used < sizeof text; i++)
-		used += (size_t)snprintf(text + used, sizeof text - used, ", granted %s(#%lld) to %s",
-		    show_slots(r->granted[i].n, r->granted[i].slots), number(w, r->granted[i].number),
-		    show_who(w, r->granted[i].id));
+		used += (size_t)snprintf(text + used, sizeof text - used,
+		    ", granted %s(#%lld) to %s",
+		    show_slots(r->granted[i].n, r->granted[i].slots),
+		    number(w, r->granted[i].number), show_who(w, r->granted[i].id));
 	for (uint32_t i = 0; i < r->n_full && used < sizeof text; i++)
 		used += (size_t)snprintf(text + used, sizeof text - used, ", full %s",
 		    show_who(w, r->full[i]));
@@ -164,9 +165,11 @@ trace_reply(const struct world *w, const struct daemon *d, const struct xch_requ
 		used += (size_t)snprintf(text + used, sizeof text - used, ", grace %.3f s",
 		    (double)r->grace / 1e6);
 	if (r->live_limit != XCH_NO_LIMIT && used < sizeof text)
-		snprintf(text + used, sizeof text - used, ", live limit %lld", (long long)r->live_limit);
-	trace_line(w, "  server %d answers %s's %llu%s: in use %u, others %u%s%s", w->server->number,
-	    d->name, (unsigned long long)q->seq, late ? " LATE" : "", r->in_use, r->others,
+		snprintf(text + used, sizeof text - used, ", live limit %lld",
+		    (long long)r->live_limit);
+	trace_line(w, "  server %d answers %s's %llu%s: in use %u, others %u%s%s",
+	    w->server->number, d->name, (unsigned long long)q->seq, late ? " LATE" : "", r->in_use,
+	    r->others,
 	    show_claims(w, "lost", r->n_lost, r->lost), text);
 }
 
@@ -209,8 +212,8 @@ trace_word(const struct world *w, const struct client *c, const struct arb_actio
 	else if (act->code != WIRE_OK)
 		trace_line(w, "%s < ERR %s", c->name, wire_code_word(act->code));
 	else if (act->n_slots > 0)
-		trace_line(w, "%s < OK %s %s, limit %u", c->name, show_slots(act->n_slots, act->slots),
-		    show_token(w, act->token), act->limit);
+		trace_line(w, "%s < OK %s %s, limit %u", c->name,
+		    show_slots(act->n_slots, act->slots), show_token(w, act->token), act->limit);
 	else
 		trace_line(w, "%s < OK", c->name);
 }

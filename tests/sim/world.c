@@ -54,7 +54,8 @@ world_in(struct world *w, struct daemon *d, uint64_t source, nsec at,
 	else
 		e = world_alloc(w, sizeof *e);
 	assert(at >= w->now);
-	*e = (struct event){.at = at, .order = w->order++, .run = run, .daemon = d, .source = source};
+	*e = (struct event){.at = at, .order = w->order++, .run = run, .daemon = d,
+	    .source = source};
 	heap_add(&w->events, &e->node);
 	return e;
 }
