@@ -61,6 +61,12 @@ def end(pid):
         os.close(fd)
 
 
+def no_signal_ignored():
+    """nohup, and a shell's &, let some be ignored; tests of signals start from the defaults."""
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
+        signal.signal(number, signal.SIG_DFL)
+
+
 def run(suite):
     """-> (output, exit status); the status of one that took too long or left something is 1."""
     command = [sys.executable, suite, "-v"] if suite.endswith(".py") else [*WRAP, suite]
@@ -69,7 +75,8 @@ def run(suite):
     with tempfile.TemporaryFile("w+", errors="backslashreplace") as log:
         # a session of its own: so that what it leaves behind is found
         child = subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL, stdout=log,
-                                 stderr=subprocess.STDOUT, start_new_session=True)
+                                 stderr=subprocess.STDOUT, start_new_session=True,
+                                 preexec_fn=no_signal_ignored)
         remark = ""
         try:
             status = child.wait(timeout=SUITE_TIMEOUT)
