@@ -3,10 +3,11 @@
 #
 #   make check              everything
 #   make check-unit         the C programs only
+#   make check-san          everything that runs slotd's code, under ASan and UBSan
 #   make diff EXCHANGES=n   memory backend and Redis script, so many exchanges; SEED=n, or another each time
 #   make sim SEEDS=10000    the simulator, so many seeds; SEED=n tells the story of one
 #   make mutants            shows that the simulator finds each rule of the core that is switched off
-#   make check-valgrind     everything under valgrind (slow); its arguments are in VALGRIND
+#   make check-valgrind     everything under valgrind (slow; some of it: TESTS="tests/socket/test_close.py")
 #   make fuzz               each fuzzer for FUZZ_SECONDS (clang)
 
 FUZZ_SECONDS ?= 30
@@ -30,11 +31,13 @@ REPLAYS     := $(FUZZERS:%=$(B)/%)
 LIVE_PROGRAMS := $(patsubst tests/socket/%.c,$(B)/%,$(wildcard tests/socket/*.c))
 
 UNIT_TESTS  := $(B)/unit_core $(B)/unit_daemon $(B)/unit_lib $(REPLAYS)
-LIVE_TESTS  := $(sort $(wildcard tests/*/test_*.py))
+# those of the project itself (build, install, pages) say the same of every variant, and so do the
+# two backends of each other
+LIVE_TESTS  := $(sort $(wildcard tests/socket/test_*.py) $(if $(VARIANT),,$(wildcard tests/project/test_*.py)))
 TEST_ENV    = SIM=$(B)/sim SLOTD=$(B)/slotd SLOTCTL=$(B)/slotctl LIBSLOT=$(B)/libslot.a \
 	TEST_CC="$(CC) $(if $(SAN),-fsanitize=$(SAN))"
 
-.PHONY: check-valgrind fuzz $(FUZZERS:%=fuzz-%)
+.PHONY: check-san check-valgrind fuzz $(FUZZERS:%=fuzz-%)
 
 check: $(PROGRAMS) $(LIVE_PROGRAMS) $(UNIT_TESTS) $(B)/sim $(B)/mutants $(B)/diff | build/deps-check
 	$(Q)$(TEST_ENV) tests/run.py $(UNIT_TESTS) $(B)/sim $(B)/mutants $(B)/diff $(LIVE_TESTS)
@@ -44,7 +47,7 @@ check-unit: $(UNIT_TESTS)
 
 check-valgrind: $(PROGRAMS) $(LIVE_PROGRAMS) $(UNIT_TESTS) | build/deps-check
 	$(Q)$(TEST_ENV) SLOTD_WRAP="$(VALGRIND)" SLOTD_TEST_SLOW=10 CK_TIMEOUT_MULTIPLIER=20 \
-		tests/run.py $(UNIT_TESTS) $(LIVE_TESTS)
+		tests/run.py $(or $(TESTS),$(UNIT_TESTS) $(LIVE_TESTS))
 
 build/deps-check: tests/deps.sh
 	@mkdir -p $(@D)
