@@ -341,6 +341,29 @@ START_TEST(half_closed_is_closed_when_all_is_answered)
 }
 END_TEST
 
+/* With more to write than the socket holds when EOF is read. */
+START_TEST(half_closed_is_written_to_the_end)
+{
+	enum { LISTS = 80 };
+	const int small = 4096;
+	int fd = client_new(), lists = 0;
+	const char *line;
+
+	setsockopt(server.clients->fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof small);
+	for (int i = 0; i < LISTS; i++)
+		say(fd, "HELP\n");
+	shutdown(fd, SHUT_WR);
+	while (server.clients->state != SESSION_ENDING)
+		loop_turn(loop);
+	ck_assert_uint_gt(output_len(&server.clients->out), 10000);
+	while ((line = read_line(fd))[0] != '\0')
+		lists += strncmp(line, "OK ", 3) == 0;
+	ck_assert_int_eq(lists, LISTS);
+	ck_assert_uint_eq(server.n_clients, 0);
+	close(fd);
+}
+END_TEST
+
 START_TEST(dead_waiter_leaves_at_once)
 {
 	int holder = client_new(), fd = client_new();
@@ -505,6 +528,7 @@ session_suite(void)
 	tcase_add_test(tcase, lines_of_any_length);
 	tcase_add_test(tcase, half_closed_waiter_is_answered_first);
 	tcase_add_test(tcase, half_closed_is_closed_when_all_is_answered);
+	tcase_add_test(tcase, half_closed_is_written_to_the_end);
 	tcase_add_test(tcase, dead_waiter_leaves_at_once);
 	tcase_add_test(tcase, quit_gives_everything_back_first);
 	tcase_add_test(tcase, stop_answers_who_waits);
