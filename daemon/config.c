@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "daemon/closest.h"
 #include "daemon/config_groups.h"
@@ -82,6 +83,15 @@ seen(struct parser *p, const struct config_key *key)
 #undef KEY
 	    , "room for every key");
 	return &p->seen[key - config_keys];
+}
+
+/* What holds the keys of a section. */
+static void *
+struct_of(struct config *conf, enum config_section section, struct config_group *group)
+{
+	if (section == CONFIG_group)
+		return group;
+	return section == CONFIG_redis ? (void *)&conf->redis : (void *)conf;
 }
 
 static uint64_t
@@ -230,7 +240,7 @@ take_value(void *user, const char *inih_section, const char *name, const char *v
 	struct closest closest = {.word = name};
 	const struct config_key *key;
 	char text[WHY_MAX];
-	void *base = p->section == CONFIG_group ? (void *)p->group : (void *)p->conf;
+	void *base = struct_of(p->conf, p->section, p->group);
 
 	(void)inih_section;
 	if (!p->any_section)
@@ -247,28 +257,78 @@ take_value(void *user, const char *inih_section, const char *name, const char *v
 		*seen(p, key) = p->line_number;
 		p->conf->given |= bit(key);
 		if (config_key_set(key, value, base, text, sizeof(text)) < 0)
-			wrong(p, p->line_number, "%s = %s is not %s", name, value, text);
+			wrong(p, p->line_number, "%s = %s is not %s", name,
+			    strcmp(name, "url") == 0 ? "..." : value, text);        /* a password, maybe */
 	}
 	return 1;
 }
 
 /* ------------------------------------------------------------------ the whole */
 
-/* What no single key shows: the margin is what clocks may run apart within a lease. */
+/* What no single key shows, of what is shared.  -> the key that is wrong, with the reason in why; or
+ * NULL.  Takes the URL apart. */
+static const char *
+check_redis(struct config *c, char *why, size_t size)
+{
+	struct config_redis *r = &c->redis;
+
+	url_free(&r->address);
+	if (r->url[0] == '\0')
+		return NULL;
+	if (url_parse(r->url, &r->address, why, size) < 0)
+		return "url";
+	if (r->username[0] != '\0' && r->address.user != NULL) {
+		snprintf(why, size, "the URL names a user already");
+		return "username";
+	}
+	if (r->password_file[0] != '\0' && r->address.password != NULL) {
+		snprintf(why, size, "the URL has a password already");
+		return "password_file";
+	}
+	/* It becomes a part of patterns in ACL rules, and of names with a hash tag. */
+	if (r->prefix[strcspn(r->prefix, "*?[]{}\\ \t")] != '\0') {
+		snprintf(why, size, "it must not hold blanks nor any of *?[]{}\\");
+		return "prefix";
+	}
+	if (r->command_timeout_ms * 4 >= c->lease_ms) {
+		snprintf(why, size, "%" PRId64 " is not less than a quarter of lease_ms, which is %" PRId64,
+		    r->command_timeout_ms, c->lease_ms);
+		return "command_timeout_ms";
+	}
+	return NULL;
+}
+
+/* The line of a key; if it is not in the file, that of another. */
+static unsigned
+line_of(struct parser *p, enum config_section section, const char *name, const char *other)
+{
+	unsigned line = *seen(p, config_key_find(section, name, NULL));
+
+	return line != 0 || other == NULL ? line : line_of(p, section, other, NULL);
+}
+
+/* What no single key shows: the margin is what clocks may run apart within a lease; by the end of
+ * the grace, whoever could not claim what he held has ceased to believe in it. */
 static void
 check(struct parser *p)
 {
-	const struct config *c = p->conf;
-	unsigned line = *seen(p, config_key_find(CONFIG_lease, "margin_ms", NULL));
+	struct config *c = p->conf;
+	unsigned line = line_of(p, CONFIG_lease, "margin_ms", "lease_ms");
+	char why[WHY_MAX];
+	const char *key;
 
-	if (line == 0)
-		line = *seen(p, config_key_find(CONFIG_lease, "lease_ms", NULL));
 	if (c->margin_ms * 50 < c->lease_ms)
 		wrong(p, line, "margin_ms = %" PRId64 ": less than 2 %% of lease_ms, which is %" PRId64,
 		    c->margin_ms, c->lease_ms);
 	if (c->margin_ms * 2 > c->lease_ms)
 		wrong(p, line, "margin_ms = %" PRId64 ": more than half of lease_ms, which is %" PRId64,
 		    c->margin_ms, c->lease_ms);
+	if (c->grace_ms >= 0 && c->grace_ms < c->lease_ms && !(c->grace_ms == 0 && c->testing))
+		wrong(p, line_of(p, CONFIG_lease, "grace_ms", NULL), "grace_ms = %" PRId64
+		    ": less than lease_ms, which is %" PRId64, c->grace_ms, c->lease_ms);
+	key = check_redis(c, why, sizeof(why));
+	if (key != NULL)
+		wrong(p, line_of(p, CONFIG_redis, key, "url"), "%s: %s", key, why);
 }
 
 static struct config *
@@ -284,7 +344,7 @@ config_new(void)
 	if (conf->groups == NULL)
 		goto fail;
 	for (const struct config_key *key = config_keys; key->name != NULL; key++) {
-		base = key->section == CONFIG_group ? (void *)&conf->other : (void *)conf;
+		base = struct_of(conf, key->section, &conf->other);
 		if (config_key_set(key, key->fallback, base, why, sizeof(why)) < 0)
 			goto fail;
 	}
@@ -297,6 +357,9 @@ fail:
 static void
 read_file(struct parser *p)
 {
+	struct stat st;
+
+	p->conf->is_public = fstat(fileno(p->file), &st) == 0 && (st.st_mode & S_IROTH) != 0;
 	if (ini_parse_stream(next_line, p, take_value, p) != 0)
 		wrong(p, 0, "not understood");
 	if (ferror(p->file))
@@ -332,6 +395,8 @@ config_load(const char *path, config_complain *complain, void *arg)
 		config_free(p.conf);
 		return NULL;
 	}
+	if (p.conf->grace_ms < 0)
+		p.conf->grace_ms = p.conf->lease_ms;
 	return p.conf;
 }
 
@@ -343,6 +408,11 @@ config_free(struct config *conf)
 	config_groups_free(conf->groups);
 	free(conf->socket);
 	free(conf->socket_group);
+	url_free(&conf->redis.address);
+	free(conf->redis.url);
+	free(conf->redis.username);
+	free(conf->redis.password_file);
+	free(conf->redis.prefix);
 	free(conf);
 }
 
@@ -354,6 +424,29 @@ config_set_socket(struct config *conf, const char *path)
 
 	conf->given |= bit(key);
 	return config_key_set(key, path, conf, expected, sizeof(expected));
+}
+
+int
+config_set_redis(struct config *conf, const char *url, char *why, size_t size)
+{
+	const struct config_key *key = config_key_find(CONFIG_redis, "url", NULL);
+	char reason[WHY_MAX];
+	const char *wrong_key;
+
+	if (config_key_set(key, url, &conf->redis, reason, sizeof(reason)) < 0) {
+		snprintf(why, size, "not %s", reason);
+		return -1;
+	}
+	wrong_key = check_redis(conf, reason, sizeof(reason));
+	if (wrong_key != NULL) {
+		snprintf(why, size, "%s: %s", wrong_key, reason);
+		return -1;
+	}
+	if (conf->redis.address.password != NULL) {
+		snprintf(why, size, "a password stands in the process list here; use password_file");
+		return -1;
+	}
+	return 0;
 }
 
 bool

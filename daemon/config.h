@@ -11,6 +11,8 @@
 
 #define CONFIG_PATH "/etc/slotd/slotd.conf"
 
+#include "daemon/redis/url.h"
+
 struct config_groups;
 
 /* What applies to the requests for one group. */
@@ -22,7 +24,20 @@ struct config_group {
 	int64_t max_waiters;    /* 0: not set */
 };
 
-/* Owned by whoever called config_load; nothing in it changes afterwards but by config_set_socket. */
+/* The Redis that hosts share. */
+struct config_redis {
+	char *url;              /* "": there is none */
+	char *username;         /* "": not set; the URL may name one */
+	char *password_file;    /* "": not set */
+	int64_t pool;
+	int64_t connect_timeout_ms;
+	int64_t command_timeout_ms;
+	char *prefix;
+	struct url address;     /* the URL, taken apart */
+};
+
+/* Owned by whoever called config_load; nothing in it changes afterwards but by
+ * config_set_socket and config_set_redis. */
 struct config {
 	char *socket;
 	int64_t socket_mode;
@@ -31,15 +46,20 @@ struct config {
 	int64_t send_timeout_ms;
 	int64_t log_level;      /* enum log_level */
 	int64_t unknown_groups; /* 0: allow, 1: refuse */
+	int64_t testing;        /* 1: yes */
+
+	struct config_redis redis;
 
 	int64_t lease_ms;
 	int64_t margin_ms;
+	int64_t grace_ms;
 	int64_t idle_ms;
 	int64_t recall_ms;
 
 	struct config_group other;      /* defaults: for a group that no section names */
 	struct config_groups *groups;
 	uint64_t given;                 /* for config_is_given() */
+	bool is_public;                 /* every user of the host may read the file */
 };
 
 /* Told of each thing that is wrong: "file:line: what", printable, without a line end. */
@@ -52,6 +72,9 @@ void config_free(struct config *conf);
 /* Puts another socket in the place of the configured one.  0, or -1: too long for a socket, or
  * empty. */
 int config_set_socket(struct config *conf, const char *path);
+
+/* Puts another URL in the place of [redis] url.  0, or -1 with a sentence in why. */
+int config_set_redis(struct config *conf, const char *url, char *why, size_t size);
 
 /* True if the key of [daemon] is in the file, or was put there by config_set_socket. */
 bool config_is_given(const struct config *conf, const char *key);

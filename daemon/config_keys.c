@@ -11,6 +11,7 @@
 #include "proto/wire.h"
 
 #define STRUCT_daemon struct config
+#define STRUCT_redis struct config_redis
 #define STRUCT_lease struct config
 #define STRUCT_group struct config_group
 
@@ -24,6 +25,7 @@ const struct config_key config_keys[] = {
 
 static const char *const sections[CONFIG_N_SECTIONS] = {
     [CONFIG_daemon] = "daemon",
+    [CONFIG_redis] = "redis",
     [CONFIG_lease] = "lease",
     [CONFIG_group] = "group",
 };
@@ -35,6 +37,7 @@ static const char *const log_levels[] = {
     NULL,
 };
 static const char *const unknown_groups[] = {"allow", "refuse", NULL};
+static const char *const yes_no[] = {"no", "yes", NULL};
 
 enum config_section
 config_section_find(const char *name, struct closest *closest)
@@ -130,6 +133,8 @@ set(const struct config_key *key, const char *text, void *field)
 		return set_word(log_levels, text, number);
 	case CONFIG_UNKNOWN:
 		return set_word(unknown_groups, text, number);
+	case CONFIG_YES_NO:
+		return set_word(yes_no, text, number);
 	case CONFIG_TEXT:
 		return set_text(key, text, field);
 	case CONFIG_WAIT:
@@ -138,9 +143,10 @@ set(const struct config_key *key, const char *text, void *field)
 			return 0;
 		}
 		return set_number(key, text, number);
+	case CONFIG_OPTIONAL:
 	case CONFIG_NUMBER:
 		if (text[0] == '\0' && key->fallback[0] == '\0') {
-			*number = 0;
+			*number = key->type == CONFIG_OPTIONAL ? -1 : 0;
 			return 0;
 		}
 		return set_number(key, text, number);
@@ -153,10 +159,12 @@ describe(const struct config_key *key, char *expected, size_t size)
 {
 	static const char *const kinds[] = {
 	    [CONFIG_NUMBER] = "a number from %" PRId64 " to %" PRId64,
+	    [CONFIG_OPTIONAL] = "a number from %" PRId64 " to %" PRId64,
 	    [CONFIG_OCTAL] = "octal, from 0 to 0777",
 	    [CONFIG_WAIT] = "a number from %" PRId64 " to %" PRId64 ", or forever",
 	    [CONFIG_LOG_LEVEL] = "error, warn, info or debug",
 	    [CONFIG_UNKNOWN] = "allow or refuse",
+	    [CONFIG_YES_NO] = "yes or no",
 	    [CONFIG_TEXT] = "a text of %" PRId64 " to %" PRId64 " bytes",
 	};
 

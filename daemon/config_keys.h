@@ -7,13 +7,15 @@
 
 #include "daemon/closest.h"
 
-enum config_section { CONFIG_daemon, CONFIG_lease, CONFIG_group, CONFIG_N_SECTIONS };
+enum config_section { CONFIG_daemon, CONFIG_redis, CONFIG_lease, CONFIG_group, CONFIG_N_SECTIONS };
 enum config_type {
-	CONFIG_NUMBER,          /* decimal */
+	CONFIG_NUMBER,          /* decimal; 0 if not set */
+	CONFIG_OPTIONAL,        /* decimal; -1 if not set */
 	CONFIG_OCTAL,
 	CONFIG_WAIT,            /* a number, or "forever" */
 	CONFIG_LOG_LEVEL,
 	CONFIG_UNKNOWN,         /* what becomes of unknown groups */
+	CONFIG_YES_NO,
 	CONFIG_TEXT,
 };
 
@@ -23,7 +25,7 @@ struct config_key {
 	enum config_type type;
 	const char *fallback;   /* "": not set, and the value may be empty */
 	int64_t min, max;
-	size_t offset;          /* into struct config, or into struct config_group */
+	size_t offset;          /* into the section's struct */
 };
 
 /* Ends with a key that has no name. */
@@ -37,7 +39,7 @@ const char *config_section_name(enum config_section section);
 const struct config_key *config_key_find(enum config_section section, const char *name,
     struct closest *closest);
 
-/* Sets the key's field in base, a struct config or config_group.  0, or -1 with what the value should
+/* Sets the key's field in base, the struct of its section: config, config_redis or config_group.  0, or -1 with what the value should
  * have been in expected ("a number from 1 to 7"). */
 int config_key_set(const struct config_key *key, const char *text, void *base, char *expected,
     size_t size);

@@ -65,6 +65,10 @@ START_TEST(defaults)
 	ck_assert_int_eq(conf->unknown_groups, 0);
 	ck_assert_int_eq(conf->lease_ms, 10000);
 	ck_assert_int_eq(conf->margin_ms, 500);
+	ck_assert_int_eq(conf->grace_ms, 10000);        /* the lease */
+	ck_assert_str_eq(conf->redis.url, "");
+	ck_assert_str_eq(conf->redis.prefix, "slotd:");
+	ck_assert_int_eq(conf->redis.pool, 2);
 	ck_assert_int_eq(conf->idle_ms, 1000);
 	ck_assert_int_eq(conf->recall_ms, 250);
 	ck_assert_int_eq(conf->other.limit, 0);
@@ -89,11 +93,21 @@ START_TEST(every_key)
 					"send_timeout_ms = 100\n"
 					"log_level = debug\n"
 					"unknown_groups = refuse\n"
+					"testing = yes\n"
+					"[redis]\n"
+					"url = unix:///r?db=3\n"
+					"username = me\n"
+					"password_file = /p\n"
+					"pool = 16\n"
+					"connect_timeout_ms = 50\n"
+					"command_timeout_ms = 149999\n"
+					"prefix = s\n"
 					"\n"
 					"  # an indented comment\n"
 					"[lease] ; also [this]\n"
 					"lease_ms = 600000\n"
 					"margin_ms = 12000\n"
+					"grace_ms = 0\n"
 					"idle_ms = 0\n"
 					"recall_ms = 10\n"
 					"[\tgroup  g ]\n"
@@ -111,7 +125,17 @@ START_TEST(every_key)
 	ck_assert_int_eq(conf->log_level, LOG_LEVEL_DEBUG);
 	ck_assert_int_eq(conf->unknown_groups, 1);
 	ck_assert_int_eq(conf->lease_ms, 600000);
+	ck_assert_int_eq(conf->testing, 1);
+	ck_assert_str_eq(conf->redis.address.path, "/r");
+	ck_assert_uint_eq(conf->redis.address.db, 3);
+	ck_assert_str_eq(conf->redis.username, "me");
+	ck_assert_str_eq(conf->redis.password_file, "/p");
+	ck_assert_int_eq(conf->redis.pool, 16);
+	ck_assert_int_eq(conf->redis.connect_timeout_ms, 50);
+	ck_assert_int_eq(conf->redis.command_timeout_ms, 149999);
+	ck_assert_str_eq(conf->redis.prefix, "s");
 	ck_assert_int_eq(conf->margin_ms, 12000);
+	ck_assert_int_eq(conf->grace_ms, 0);
 	ck_assert_int_eq(conf->idle_ms, 0);
 	ck_assert_int_eq(conf->recall_ms, 10);
 	ck_assert_ptr_nonnull(group);
@@ -157,6 +181,17 @@ static const struct {
     {"[daemon]\nsocket_mode = 1777\n", "2: socket_mode = 1777 is not octal, from 0 to 0777\n"},
     {"[daemon]\nsocket =\n", "2: socket =  is not a text of 1 to 107 bytes\n"},
     {"[daemon]\nsocket = " A128 "\n", "2: socket = " A128 " is not a text of 1 to 107 bytes\n"},
+    {"[daemon]\ntesting = 1\n", "2: testing = 1 is not yes or no\n"},
+    {"[lease]\ngrace_ms = 9999\n", "2: grace_ms = 9999: less than lease_ms, which is 10000\n"},
+    {"[lease]\ngrace_ms = 0\n", "2: grace_ms = 0: less than lease_ms, which is 10000\n"},
+    {"[redis]\npool = 1\nurl = redis://\n", "3: url: there is no host\n"},
+    {"[redis]\nurl = redis://u@h\nusername = u\n", "3: username: the URL names a user already\n"},
+    {"[redis]\nurl = redis://:p@h\npassword_file = /p\n",
+	"3: password_file: the URL has a password already\n"},
+    {"[redis]\nurl = redis://h\nprefix = a*b\n",
+	"3: prefix: it must not hold blanks nor any of *?[]{}\\\n"},
+    {"[redis]\nurl = redis://h\n[lease]\nlease_ms = 8000\n",
+	"2: command_timeout_ms: 2000 is not less than a quarter of lease_ms, which is 8000\n"},
     {"[daemon]\nlog_level = loud\n", "2: log_level = loud is not error, warn, info or debug\n"},
     {"[daemon]\nunknown_groups = no\n", "2: unknown_groups = no is not allow or refuse\n"},
     {"[daemon]\nsocket = " A128 A60 A60 "\n", "2: the line is longer than 197 bytes\n"},
@@ -229,6 +264,30 @@ START_TEST(other_socket)
 	ck_assert_int_eq(config_set_socket(conf, ""), -1);
 	ck_assert_int_eq(config_set_socket(conf, A128), -1);
 	ck_assert_str_eq(conf->socket, "/tmp/other");
+	config_free(conf);
+}
+END_TEST
+
+START_TEST(other_redis)
+{
+	struct config *conf = load_good("[redis]\nurl = redis://a\npassword_file = /p\n");
+	char why[256];
+
+	ck_assert_int_eq(config_set_redis(conf, "redis://b", why, sizeof(why)), 0);
+	ck_assert_str_eq(conf->redis.address.host, "b");
+	ck_assert_int_eq(config_set_redis(conf, "b", why, sizeof(why)), -1);
+	ck_assert_int_eq(config_set_redis(conf, "redis://:p@b", why, sizeof(why)), -1);
+	ck_assert_str_eq(why, "password_file: the URL has a password already");
+	config_free(conf);
+
+	conf = load_good("");
+	ck_assert_int_eq(config_set_redis(conf, "redis://:secret@b", why, sizeof(why)), -1);
+	ck_assert_str_eq(why, "a password stands in the process list here; use password_file");
+	config_free(conf);
+
+	conf = load_good("[lease]\nlease_ms = 8000\n");
+	ck_assert_int_eq(config_set_redis(conf, "redis://b", why, sizeof(why)), -1);
+	ck_assert_ptr_nonnull(strstr(why, "a quarter of lease_ms"));
 	config_free(conf);
 }
 END_TEST
@@ -360,6 +419,7 @@ config_suite(void)
 	tcase_add_test(tc, nul_byte);
 	tcase_add_test(tc, no_such_file);
 	tcase_add_test(tc, other_socket);
+	tcase_add_test(tc, other_redis);
 	tcase_add_loop_test(tc, most_specific, 0, (int)COUNT(found));
 	tcase_add_test(tc, nothing_inherited);
 	tcase_add_test(tc, exact_names_in_order);

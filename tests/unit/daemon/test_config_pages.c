@@ -86,7 +86,7 @@ START_TEST(key_in_page)
 	if (end != NULL)
 		*end = '\0';
 	if (strcmp(keys[_i].type, "NUMBER") == 0 || strcmp(keys[_i].type, "WAIT") == 0 ||
-	    strcmp(keys[_i].type, "OCTAL") == 0)
+	    strcmp(keys[_i].type, "OCTAL") == 0 || strcmp(keys[_i].type, "OPTIONAL") == 0)
 		ck_assert_msg(strstr(item, bounds) != NULL, PAGE ", %s: no \"%s\"", keys[_i].name, bounds);
 	free(text);
 }
@@ -133,7 +133,16 @@ START_TEST(file_says_defaults)
 	ck_assert_int_eq(said->send_timeout_ms, defaults->send_timeout_ms);
 	ck_assert_int_eq(said->log_level, defaults->log_level);
 	ck_assert_int_eq(said->unknown_groups, defaults->unknown_groups);
+	ck_assert_int_eq(said->testing, defaults->testing);
+	ck_assert_str_eq(said->redis.url, defaults->redis.url);
+	ck_assert_str_eq(said->redis.username, defaults->redis.username);
+	ck_assert_str_eq(said->redis.password_file, defaults->redis.password_file);
+	ck_assert_str_eq(said->redis.prefix, defaults->redis.prefix);
+	ck_assert_int_eq(said->redis.pool, defaults->redis.pool);
+	ck_assert_int_eq(said->redis.connect_timeout_ms, defaults->redis.connect_timeout_ms);
+	ck_assert_int_eq(said->redis.command_timeout_ms, defaults->redis.command_timeout_ms);
 	ck_assert_int_eq(said->lease_ms, defaults->lease_ms);
+	ck_assert_int_eq(said->grace_ms, defaults->grace_ms);
 	ck_assert_int_eq(said->margin_ms, defaults->margin_ms);
 	ck_assert_int_eq(said->idle_ms, defaults->idle_ms);
 	ck_assert_int_eq(said->recall_ms, defaults->recall_ms);
