@@ -3,10 +3,11 @@
  *
  * usage: diff            EXCHANGES=n (100,000) SEED=n (1; "random": another each time)
  *
- * On every redis-server and valkey-server that is installed.  The script is the one that slotd has,
- * but for the lines that ask the server for its time and identity: there they are two more arguments.
- * Exchanges go to the server in batches; a batch also ends when memory begins a new era, because what
- * the server calls it must be known before a daemon can speak of it. */
+ * On every redis-server and valkey-server that is installed; it also puts a key of another type in the
+ * place of each of the script's there.  The script is the one that slotd has, but for the lines that ask
+ * the server for its time and identity: they are two more arguments here.  Exchanges go to the server in
+ * batches; a batch also ends when memory begins a new era, because what the server calls it must be known
+ * before a daemon can speak of it. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +19,7 @@
 #include "tests/diff/plan.h"
 #include "tests/diff/server.h"
 #include "tests/diff/tell.h"
+#include "tests/diff/types.h"
 
 #define PREFIX "diff:"
 #define BATCH 256
@@ -424,6 +426,7 @@ run(const char *program, uint64_t seed, uint64_t exchanges)
 	while (x->n_exchanges < exchanges)
 		step(x);
 	report(x, program);
+	check_types(x->link);
 
 	redisFree(x->link);
 	redisFree(x->sub);
@@ -475,7 +478,7 @@ main(void)
 
 		if (program != NULL) {
 			run(program, seed, exchanges);
-			n++;
+			n += 2;
 		}
 		free(program);
 	}

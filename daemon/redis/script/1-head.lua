@@ -44,40 +44,47 @@
 -- limit by why.
 --
 -- What can be refused is refused before the first write: a script that fails leaves what it wrote.
--- Numbers are exact up to 2^53, but `..` and tostring() lose digits after the 14th.
+-- Numbers are exact up to 2^53, but `..` and tostring() lose digits after the 14th, where
+-- string.format('%d') does not.
 
 -- {the server's own time and identity
 local now, sid = redis.call('TIME'), redis.call('INFO', 'replication')
 now, sid = now[1] * 1000000 + now[2], string.match(sid, 'master_replid:(%x+)')
 -- }the server's own time and identity
 
+-- %d is what prints these numbers exactly, and fast; where a long is too short for that it does not.
+if string.format('%d', 4503599627370496) ~= '4503599627370496' then
+	error({err = 'ERR slotd: this server has 32 bits, and slotd needs one with 64'})
+end
+
 local NEVER = 9007199254740991
 local TIME_MAX, NUMBER_MAX, SLOT_MAX = 4503599627370496, 140737488355327, 9999999
 
--- This exchange.  Functions take it as an argument: one that refers to many locals of the chunk is
+-- Functions take what they work on as an argument: one that refers to many locals of the chunk is
 -- slow to make, and all are made anew at each run.
-local x = {now = now, at = 0, marker_changed = false}
 
-local function text(x)
-	x.at = x.at + 1
-	return ARGV[x.at] or error({err = 'ERR slotd: argument ' .. x.at .. ' is missing'})
+local args = {at = 0}
+
+local function text(args)
+	args.at = args.at + 1
+	return ARGV[args.at] or error({err = 'ERR slotd: argument ' .. args.at .. ' is missing'})
 end
 
-local function int(x, low, high)
-	x.at = x.at + 1
-	local n = tonumber(ARGV[x.at])
+local function int(args, low, high)
+	args.at = args.at + 1
+	local n = tonumber(ARGV[args.at])
 	if not n or n < low or n > high or n % 1 ~= 0 then
-		error({err = string.format('ERR slotd: argument %d is not an integer from %.0f to %.0f', x.at,
+		error({err = string.format('ERR slotd: argument %d is not an integer from %d to %d', args.at,
 			low, high)})
 	end
 	return n
 end
 
-local function hex(x)
-	x.at = x.at + 1
-	local s = ARGV[x.at]
+local function hex(args)
+	args.at = args.at + 1
+	local s = ARGV[args.at]
 	if not s or #s ~= 16 or not string.find(s, '^%x+$') then
-		error({err = 'ERR slotd: argument ' .. x.at .. ' is not 16 hex digits'})
+		error({err = 'ERR slotd: argument ' .. args.at .. ' is not 16 hex digits'})
 	end
 	return s
 end

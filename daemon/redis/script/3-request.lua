@@ -1,20 +1,21 @@
 
 -- ================================================================== the request
 
-local d = text(x)
+local d = text(args)
 if #d ~= 50 or not string.find(d, '^%x+%.%x+%.%x+$') then
 	error({err = 'ERR slotd: argument 1 is not a daemon'})
 end
-local heard, grace_length
+local heard, grace_length, seq, flags, incarnation, lease
 if #KEYS == 1 then
-	heard, grace_length = hex(x), int(x, 0, TIME_MAX)
+	heard, grace_length = hex(args), int(args, 0, TIME_MAX)
 else
-	x.seq, x.flags, x.incarnation, x.lease = int(x, 1, NEVER), text(x), int(x, 0, NEVER), int(x, 1, TIME_MAX)
-	grace_length, heard = int(x, 0, TIME_MAX), hex(x)
+	seq, flags, incarnation, lease = int(args, 1, NEVER), text(args), int(args, 0, NEVER), int(args, 1, TIME_MAX)
+	grace_length, heard = int(args, 0, TIME_MAX), hex(args)
 end
 
 -- ------------------------------------------------------------------ the marker
 
+local marker = {was_changed = false}
 do
 	local was = read('GET', KEYS[1])
 	local its_sid, clock, looked, longest, eras
@@ -29,54 +30,54 @@ do
 	end
 	local unheard = string.find(heard, '[^0]') and not string.find(eras, heard, 1, true)
 	if its_sid ~= sid or unheard then
-		local era = redis.sha1hex(sid .. string.format('%.0f', now) .. d .. KEYS[1] .. (was or ''))
+		local era = redis.sha1hex(sid .. string.format('%d', now) .. d .. KEYS[1] .. (was or ''))
 		eras = eras .. (unheard and ' ' .. heard or '') .. ' ' .. string.sub(era, 1, 16)
 		eras = string.sub(eras, -16 * 17)
-		clock, looked, x.marker_changed = 0, now, true
+		clock, looked, marker.was_changed = 0, now, true
 	elseif clock < grace_length then
 		clock = clock + math.min(math.max(now - looked, 0), math.floor(grace_length / 10) * 4)
-		looked, x.marker_changed = now, true
+		looked, marker.was_changed = now, true
 	end
-	x.clock, x.looked, x.longest, x.eras = clock, looked, longest, eras
+	marker.clock, marker.looked, marker.longest, marker.eras = clock, looked, longest, eras
 end
 
-local function write_marker(x)
-	if x.marker_changed then
-		redis.call('SET', KEYS[1], string.format('%s %.0f %.0f %.0f%s', sid, x.clock, x.looked, x.longest,
-			x.eras))
+local function write_marker(marker)
+	if marker.was_changed then
+		redis.call('SET', KEYS[1], string.format('%s %d %d %d%s', sid, marker.clock, marker.looked,
+			marker.longest, marker.eras))
 	end
 end
 
-local era = string.sub(x.eras, -16)
-local grace_left = math.max(0, grace_length - x.clock)
+local era = string.sub(marker.eras, -16)
+local grace_left = math.max(0, grace_length - marker.clock)
 if #KEYS == 1 then
-	write_marker(x)
-	return string.format('OK %s %.0f %.0f', era, grace_left, x.longest)
+	write_marker(marker)
+	return string.format('OK %s %d %d', era, grace_left, marker.longest)
 end
 
 -- ------------------------------------------------------------------ what is asked
 
-local full, lapsed, keep = string.find(x.flags, 'f'), string.find(x.flags, 'l'), string.find(x.flags, 'k')
-local high, configured, channels, group = int(x, 0, NUMBER_MAX), int(x, -1, SLOT_MAX), text(x), text(x)
+local full, lapsed, keep = string.find(flags, 'f'), string.find(flags, 'l'), string.find(flags, 'k')
+local high, configured, channels, group = int(args, 0, NUMBER_MAX), int(args, -1, SLOT_MAX), text(args), text(args)
 local named, cancels, wants, adopts = {}, {}, {}, {}
 
-for i = 1, int(x, 0, TIME_MAX) do
-	named[i] = {int(x, 1, SLOT_MAX), int(x, 0, NUMBER_MAX)}
+for i = 1, int(args, 0, TIME_MAX) do
+	named[i] = {int(args, 1, SLOT_MAX), int(args, 0, NUMBER_MAX)}
 end
-for i = 1, int(x, 0, TIME_MAX) do
-	cancels[i] = hex(x)
+for i = 1, int(args, 0, TIME_MAX) do
+	cancels[i] = hex(args)
 end
-for i = 1, int(x, 0, TIME_MAX) do
-	wants[i] = {id = hex(x), n = int(x, 1, 64), now = int(x, 0, 1), class = int(x, -1, SLOT_MAX) .. ',' ..
-		configured, age = int(x, 0, TIME_MAX)}
+for i = 1, int(args, 0, TIME_MAX) do
+	wants[i] = {id = hex(args), n = int(args, 1, 64), now = int(args, 0, 1), class = int(args, -1, SLOT_MAX) .. ',' ..
+		configured, age = int(args, 0, TIME_MAX)}
 end
-for i = 1, int(x, 0, TIME_MAX) do
-	local a = {id = hex(x), number = int(x, 0, NUMBER_MAX), limit = int(x, -1, SLOT_MAX)}
-	for k = 1, int(x, 1, 64) do
-		a[k] = int(x, 1, SLOT_MAX)
+for i = 1, int(args, 0, TIME_MAX) do
+	local a = {id = hex(args), number = int(args, 0, NUMBER_MAX), limit = int(args, -1, SLOT_MAX)}
+	for k = 1, int(args, 1, 64) do
+		a[k] = int(args, 1, SLOT_MAX)
 	end
 	adopts[i] = a
 end
-if x.at ~= #ARGV then
-	error({err = 'ERR slotd: ' .. #ARGV .. ' arguments, not ' .. x.at})
+if args.at ~= #ARGV then
+	error({err = 'ERR slotd: ' .. #ARGV .. ' arguments, not ' .. args.at})
 end

@@ -9,24 +9,57 @@ local install = string.sub(d, 1, 16)
 local found = read('HMGET', KEYS[3], 'group', d, install)
 local fresh = not found[1]
 
-x.RECORDS, x.LEASES, x.LENGTHS, x.UNAWARE, x.RECALLS = KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
-x.OWNERS, x.SLOTS, x.FREE, x.QUEUE, x.WANTS = KEYS[8], KEYS[9], KEYS[10], KEYS[11], KEYS[12]
-x.NOWS, x.INBOX = KEYS[13], KEYS[14]
-if fresh then
-	x.gt, x.wall, x.eon, x.grace_end, x.hot, x.shortest, x.last = now, now, 0, 0, 0, 0, 0
-	x.top, x.in_use, x.queued, x.nows, x.notices, x.expire, x.era, x.classes = 0, 0, 0, 0, 0, 0, '', ''
-else
+-- All of this exchange: in one table, made at once, because one that grows is slow.
+local x = {
+	now = now,
+	RECORDS = KEYS[3], LEASES = KEYS[4], LENGTHS = KEYS[5], UNAWARE = KEYS[6], RECALLS = KEYS[7],
+	OWNERS = KEYS[8], SLOTS = KEYS[9], FREE = KEYS[10], QUEUE = KEYS[11], WANTS = KEYS[12],
+	NOWS = KEYS[13], INBOX = KEYS[14],
+
+	-- the group, as it is kept; counted are what OWNERS, QUEUE, NOWS and INBOX hold
+	gt = now,               -- its own clock
+	wall = now,             -- the server's time at the last exchange
+	era = '', eon = 0,      -- and how many it has had
+	grace_end = 0, hot = 0, -- until then it is contended
+	shortest = 0,           -- lease on record
+	last = 0,               -- highest number
+	top = 0,                -- highest slot ever used
+	in_use = 0, queued = 0, nows = 0, notices = 0,
+	expire = 0,             -- of its keys, in s
+	classes = '',           -- "class=count …"
+
+	leases = false,         -- the first two of LEASES
+	records = {},           -- daemon → its record, if it was read
+	changed = {},           -- those to be written
+	created = {},           -- keys that may have no expiry yet
+
+	owner = {},             -- slot → {daemon, number}; false: free; nil: not read
+	was = {},               -- slot → the daemon that it is recorded for, or false
+	moved = {},             -- slots whose owner or number has changed
+	freed = {},             -- free slots that are not in FREE
+	stored = 0,             -- how many are
+	were_in_use = 0,
+
+	n_class = {},           -- class → how many of it are in QUEUE
+	new = {},               -- class → wants that are not in QUEUE yet
+	leaving = {}, leaving_wants = {}, leaving_nows = {}, -- members to be taken out
+	inbox = {}, pushes = {},
+
+	granted = {}, lost = {}, full = {}, refused = {}, -- as in the reply
+}
+if not fresh then
 	local gt, wall, eon, grace_end, hot, shortest, last, top, in_use, queued, nows, notices, expire, its_era,
 		classes = string.match(found[1], '^(%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) ' ..
 		'(%d+) (%d+) (%d+) (%x+) ?(.*)$')
 	if not classes then
 		error({err = 'ERR slotd: not a group: ' .. KEYS[3]})
 	end
-	x.gt, x.wall, x.eon, x.grace_end, x.hot = gt + 0, now, eon + 0, grace_end + 0, hot + 0
-	x.shortest, x.last, x.top, x.in_use, x.queued = shortest + 0, last + 0, top + 0, in_use + 0, queued + 0
-	x.nows, x.notices, x.expire, x.era, x.classes = nows + 0, notices + 0, expire + 0, its_era, classes
+	x.shortest, x.eon, x.grace_end, x.hot, x.last = shortest + 0, eon + 0, grace_end + 0, hot + 0, last + 0
+	x.top, x.in_use, x.queued, x.nows, x.notices = top + 0, in_use + 0, queued + 0, nows + 0, notices + 0
+	x.expire, x.era, x.classes = expire + 0, its_era, classes
 	-- it advances by little at a time, whatever the server's clock does
-	x.gt = x.gt + math.min(math.max(now - wall, 1), math.max(1, math.floor(x.shortest / 10) * 4))
+	x.gt = gt + math.min(math.max(now - wall, 1), math.max(1, math.floor(x.shortest / 10) * 4))
+	x.stored, x.were_in_use = x.top - x.in_use, x.in_use
 end
 x.leases = read('ZRANGE', KEYS[4], 0, 1, 'WITHSCORES')
 
@@ -50,10 +83,6 @@ if fresh or full or is_reaping or x.queued + x.notices + #named + #cancels + #wa
 end
 
 -- Everything that can be refused has been; from here on there are writes.
-
-x.created = {}          -- keys that may have no expiry yet
-x.records = {}          -- daemon → its record, if it was read
-x.changed = {}          -- those to be written
 
 local function many(cmd, key, list)
 	for i = 1, #list, 4000 do
@@ -150,15 +179,15 @@ local function write_group(x)
 			x.created[KEYS[i]] = true
 		end
 	end
-	local list = {'group', string.format('%.0f %.0f %d %.0f %.0f %.0f %.0f %d %d %d %d %d %.0f %s %s', x.gt,
+	local list = {'group', string.format('%d %d %d %d %d %d %d %d %d %d %d %d %d %s %s', x.gt,
 		x.wall, x.eon, x.grace_end, x.hot, x.shortest, x.last, x.top, x.in_use, x.queued, x.nows,
 		x.notices, x.expire, x.era, x.classes)}
 	for id, r in pairs(x.changed) do
-		put(list, id, string.format('%.0f %.0f %d %.0f %.0f %.0f %d %d %d %d', r.seq, r.inc, x.eon, r.lease,
+		put(list, id, string.format('%d %d %d %d %d %d %d %d %d %d', r.seq, r.inc, x.eon, r.lease,
 			r.aware, r.recall, r.keep, r.dead, r.slots, r.entries))
 	end
 	many('HSET', x.RECORDS, list)
-	write_marker(x)
+	write_marker(marker)
 	for key in pairs(x.created) do
 		redis.call('EXPIREAT', key, x.expire)
 	end
@@ -172,12 +201,12 @@ end
 
 local me = found[2] and record_parse(x, d, found[2])
 local verdict
-if me and x.seq <= me.seq then
+if me and seq <= me.seq then
 	verdict = 'STALE'
 elseif found[3] and (generation(d) < tonumber(string.sub(found[3], 1, 16), 16) or
 	(string.sub(found[3], 1, 16) == string.sub(d, 18, 33) and string.sub(found[3], 1, 33) ~= string.sub(d, 18))) then
 	verdict = 'GONE'
-elseif not full and (not me or me.inc ~= x.incarnation or me.inc == 0) then
+elseif not full and (not me or me.inc ~= incarnation or me.inc == 0) then
 	verdict = 'RESYNC'
 end
 if verdict then

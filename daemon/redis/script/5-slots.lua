@@ -1,13 +1,6 @@
 
 -- ================================================================== slots
 
-x.owner = {}            -- slot → {daemon, number}; false: free; nil: not read
-x.was = {}              -- slot → the daemon that it is recorded for, or false
-x.moved = {}            -- slots whose owner or number has changed
-x.freed = {}            -- free slots that are not in FREE
-x.stored = x.top - x.in_use -- how many are
-x.were_in_use = x.in_use
-
 local function owners_load(x, slots)
 	local list = {}
 	for _, slot in ipairs(slots) do
@@ -95,7 +88,7 @@ local function write_slots(x)
 	for slot in pairs(x.moved) do
 		local o, was = x.owner[slot], x.was[slot]
 		if o then
-			put(set, slot, o[1] .. string.format(' %.0f', o[2]))
+			put(set, slot, o[1] .. string.format(' %d', o[2]))
 		elseif was then
 			put(del, slot)
 		end

@@ -1,15 +1,12 @@
 
 -- ================================================================== the queue, notices
 
-x.n_class = {}          -- class → how many of it are in QUEUE
 for class, n in string.gmatch(x.classes, '(%S+)=(%d+)') do
 	x.n_class[class] = tonumber(n)
 end
-x.leaving, x.leaving_wants, x.leaving_nows = {}, {}, {}
-x.new = {}              -- class → wants that are not in QUEUE yet
 
 local function want_member(e)
-	return e.daemon .. ' ' .. e.id .. string.format(' %016.0f %d %d ', e.key, e.n, e.now) .. e.class
+	return e.daemon .. ' ' .. e.id .. string.format(' %016d %d %d ', e.key, e.n, e.now) .. e.class
 end
 
 local function want_parse(m)
@@ -19,7 +16,7 @@ local function want_parse(m)
 end
 
 local function queue_member(e)
-	return e.class .. string.format('|%016.0f ', e.key) .. e.daemon .. ' ' .. e.id .. ' ' .. e.n .. ' ' .. e.now
+	return e.class .. string.format('|%016d ', e.key) .. e.daemon .. ' ' .. e.id .. ' ' .. e.n .. ' ' .. e.now
 end
 
 -- An entry leaves the queue.
@@ -97,12 +94,10 @@ end
 
 -- ------------------------------------------------------------------ notices
 
-x.inbox, x.pushes = {}, {}
-
 -- To its inbox, and by a push.  A daemon that is dead gets no more notices.
 local function notify(x, r, notice)
 	if r.dead == 0 then
-		put(x.inbox, 0, r.id .. string.format(' %016.0f%07d ', x.gt, #x.inbox) .. notice)
+		put(x.inbox, 0, r.id .. string.format(' %016d%07d ', x.gt, #x.inbox) .. notice)
 		put(x.pushes, {r, notice})
 	end
 end
@@ -110,7 +105,7 @@ end
 local function notify_lost(x, slot)
 	local o = x.owner[slot]
 	if o[1] ~= d then
-		notify(x, record(x, o[1]), 'L ' .. slot .. string.format(' %.0f', o[2]))
+		notify(x, record(x, o[1]), 'L ' .. slot .. string.format(' %d', o[2]))
 	end
 end
 

@@ -16,12 +16,12 @@ if not me then          -- so this is a full sync
 	redis.call('HSET', x.RECORDS, install, table.concat(siblings, ' '))
 end
 x.changed[d] = me
-if redis.call('ZADD', x.LEASES, x.gt + x.lease, d) == 1 then
+if redis.call('ZADD', x.LEASES, string.format('%d', x.gt + lease), d) == 1 then
 	x.created[x.LEASES], x.created[x.LENGTHS] = true, true
 end
-local is_shortest_known = me.lease == x.lease
+local is_shortest_known = me.lease == lease
 if not is_shortest_known then
-	redis.call('ZADD', x.LENGTHS, x.lease, d)
+	redis.call('ZADD', x.LENGTHS, lease, d)
 end
 if is_reaping then
 	for _, id in ipairs(redis.call('ZRANGEBYSCORE', x.LEASES, '-inf', x.gt)) do
@@ -59,17 +59,15 @@ end
 if not is_shortest_known then
 	x.shortest = tonumber(redis.call('ZRANGE', x.LENGTHS, 0, 0, 'WITHSCORES')[2])
 end
-me.seq, me.lease, me.keep = x.seq, x.lease, keep and 1 or 0
-if x.lease > x.longest then
-	x.longest, x.marker_changed = x.lease, true
+me.seq, me.lease, me.keep = seq, lease, keep and 1 or 0
+if lease > marker.longest then
+	marker.longest, marker.was_changed = lease, true
 end
 
 -- ------------------------------------------------------------------ what the daemon says
 
-x.granted, x.lost, x.full, x.refused = {}, {}, {}, {}
-
 local function grant(x, id, number, limit, slots)
-	put(x.granted, string.format('%s %.0f %d %d ', id, number, limit, #slots) .. table.concat(slots, ' '))
+	put(x.granted, string.format('%s %d %d %d ', id, number, limit, #slots) .. table.concat(slots, ' '))
 end
 
 local function is_predecessor(id)
@@ -91,7 +89,7 @@ end
 
 local box = {}          -- notices that were left for us
 if full then
-	me.inc = x.seq
+	me.inc = seq
 	x.last = math.max(x.last, high)
 	for i = 2, #siblings do
 		local r = record(x, siblings[i])
@@ -119,7 +117,7 @@ if full then
 		if is_ours then
 			mine[slot] = true
 		else
-			put(x.lost, slot .. string.format(' %.0f', number))
+			put(x.lost, slot .. string.format(' %d', number))
 		end
 	end
 	for _, a in ipairs(adopts) do   -- adopted before, but the reply was lost

@@ -100,7 +100,7 @@ if not grace and (x.queued > 0 or next(x.new)) then
 		if r == me then
 			grant(x, e.id, x.last, limit, slots)
 		else
-			notify(x, r, string.format('G %s %.0f %d %d ', e.id, x.last, limit, #slots) ..
+			notify(x, r, string.format('G %s %d %d %d ', e.id, x.last, limit, #slots) ..
 				table.concat(slots, ' '))
 		end
 	end

@@ -76,7 +76,7 @@ write_group(x)
 
 for _, push in ipairs(x.pushes) do
 	local r, notice = push[1], push[2]
-	redis.call('PUBLISH', channels .. r.id, string.sub(notice, 1, 1) .. string.format(' %.0f %.0f %d', r.inc,
+	redis.call('PUBLISH', channels .. r.id, string.sub(notice, 1, 1) .. string.format(' %d %d %d', r.inc,
 		x.gt, others_queued(x, r) > 0 and 1 or 0) .. string.sub(notice, 2) .. ' ' .. group)
 end
 
@@ -85,9 +85,9 @@ look = look and look - x.gt or -1
 if grace and (look == -1 or x.grace_end - x.gt < look) then
 	look = x.grace_end - x.gt
 end
-local reply = {string.format('OK %d %d %d %.0f %.0f %.0f %.0f %s %.0f %.0f', live, x.in_use,
+local reply = {string.format('OK %d %d %d %d %d %d %d %s %d %d', live, x.in_use,
 	others_queued(x, me), x.gt, math.max(0, x.hot - x.gt), look, x.last, era,
-	grace and x.grace_end - x.gt or 0, x.longest)}
+	grace and x.grace_end - x.gt or 0, marker.longest)}
 for _, list in ipairs({x.granted, x.lost, x.full, x.refused}) do
 	put(reply, #list)
 	for _, item in ipairs(list) do
