@@ -46,7 +46,7 @@ enum arb_event_type {
 	ARB_TICK,               /* time has passed */
 	ARB_CLIENT_OPEN,
 	ARB_CLIENT_GONE,        /* its connection is closed: everything of it goes back */
-	ARB_CLIENT_KICK,        /* the daemon is about to close it: its holds are lost first */
+	ARB_CLIENT_KICK,        /* we close it: its holds are lost first, then it is gone as well */
 	ARB_ACQUIRE,
 	ARB_RELEASE,
 	ARB_RELEASE_ALL,
