@@ -6,12 +6,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#define FORMAT "1"      /* of keys and channels: daemons of another one keep apart */
+#define FORMAT "1" /* of keys and channels: daemons of another one keep apart */
 
-static const char *const key_names[] = {"live", "records", "leases", "lengths", "unaware", "recalls",
-    "owners", "slots", "free", "queue", "wants", "nows", "inbox"};
+static const char *const key_names[] = {"live", "records", "leases", "lengths", "unaware",
+    "recalls", "owners", "slots", "free", "queue", "wants", "nows", "inbox"};
 
-#define NUMBER_MAX (UINT64_MAX >> 17)    /* so that a token stays below 2^63 */
+#define NUMBER_MAX (UINT64_MAX >> 17) /* so that a token stays below 2^63 */
 #define N_KEYS (sizeof key_names / sizeof key_names[0])
 
 /* ------------------------------------------------------------------ commands */
@@ -89,8 +89,8 @@ add_key(struct exchange_command *cmd, const char *prefix, unsigned shard, const 
 }
 
 void
-exchange_encode_touch(struct exchange_command *cmd, const char *sha, const char *prefix, unsigned shard,
-    const struct xch_daemon *self, uint64_t era, usec grace)
+exchange_encode_touch(struct exchange_command *cmd, const char *sha, const char *prefix,
+    unsigned shard, const struct xch_daemon *self, uint64_t era, usec grace)
 {
 	begin(cmd, sha, 1);
 	add_key(cmd, prefix, shard, "", "marker");
@@ -159,8 +159,8 @@ add_adopts(struct exchange_command *cmd, const struct xch_adopt *v, uint32_t n)
 }
 
 void
-exchange_encode(struct exchange_command *cmd, const char *sha, const char *prefix,
-    const struct xch_request *q)
+exchange_encode(
+    struct exchange_command *cmd, const char *sha, const char *prefix, const struct xch_request *q)
 {
 	unsigned shard = exchange_shard(q->group);
 
@@ -204,7 +204,7 @@ exchange_command_fini(struct exchange_command *cmd)
 unsigned
 exchange_shard(const char *group)
 {
-	uint32_t hash = 2166136261;     /* FNV-1a, folded: the low bits alone are uneven */
+	uint32_t hash = 2166136261; /* FNV-1a, folded: the low bits alone are uneven */
 
 	for (; *group != '\0'; group++)
 		hash = (hash ^ (unsigned char)*group) * 16777619;
@@ -212,7 +212,8 @@ exchange_shard(const char *group)
 }
 
 void
-exchange_channel(char channel[EXCHANGE_CHANNEL_MAX], const char *prefix, const struct xch_daemon *self)
+exchange_channel(
+    char channel[EXCHANGE_CHANNEL_MAX], const char *prefix, const struct xch_daemon *self)
 {
 	snprintf(channel, EXCHANGE_CHANNEL_MAX,
 	    "%s" FORMAT ":d:%016" PRIx64 ".%016" PRIx64 ".%016" PRIx64, prefix, self->install,
@@ -411,7 +412,7 @@ exchange_decode(struct arena *arena, const char *text, size_t len, struct xch_re
 	re->grace = scan_usec(&s);
 	re->longest_lease = scan_usec(&s);
 
-	re->n_granted = scan_count(&s, 25);     /* id, number, limit, n, a slot, at one digit each */
+	re->n_granted = scan_count(&s, 25); /* id, number, limit, n, a slot, at one digit each */
 	re->granted = granted = arena_take(arena, re->n_granted * sizeof *granted);
 	for (uint32_t i = 0; i < re->n_granted; i++)
 		granted[i] = scan_grant(&s, arena);

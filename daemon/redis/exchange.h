@@ -1,5 +1,5 @@
-/* An exchange as Redis speaks it: a request to the arguments of EVALSHA, and back to structs what the
- * script answers and publishes.
+/* An exchange as Redis speaks it: a request to the arguments of EVALSHA, and back to structs what
+ * the script answers and publishes.
  *
  * Pure: no I/O, no clock.  What the words mean is said on top of script/1-head.lua. */
 #ifndef REDIS_EXCHANGE_H
@@ -11,13 +11,13 @@
 #include "daemon/core/exchange.h"
 
 #define EXCHANGE_SHARDS 64
-#define EXCHANGE_CHANNEL_MAX 128        /* bytes of a channel's name, the NUL included */
-#define EXCHANGE_PREFIX_MAX 64          /* of a prefix, likewise */
+#define EXCHANGE_CHANNEL_MAX 128 /* bytes of a channel's name, the NUL included */
+#define EXCHANGE_PREFIX_MAX 64 /* of a prefix, likewise */
 
 /* The script, for SCRIPT LOAD. */
 extern const char exchange_script[];
 
-/* One command, as redisAsyncCommandArgv takes it.  Zeroed it is empty; to be used again and again. */
+/* One command, as redisAsyncCommandArgv takes it.  Zeroed it is empty; it can be encoded anew. */
 struct exchange_command {
 	int argc;
 	const char **argv;
@@ -26,31 +26,33 @@ struct exchange_command {
 	struct arena text;
 };
 
-/* sha is what SCRIPT LOAD answered, prefix what all keys and channels begin with.  The command lives
- * until it is encoded anew, and borrows nothing but sha. */
+/* sha is what SCRIPT LOAD answered, prefix what all keys and channels begin with.  The command
+ * lives until it is encoded anew, and borrows nothing but sha. */
 void exchange_encode(struct exchange_command *cmd, const char *sha, const char *prefix,
     const struct xch_request *request);
 /* Looks at the marker of a shard alone: what the server is, and how long its grace still lasts. */
 void exchange_encode_touch(struct exchange_command *cmd, const char *sha, const char *prefix,
     unsigned shard, const struct xch_daemon *self, uint64_t era, usec grace);
-/* Sets the live limit of a group, or takes it away (XCH_NO_LIMIT); `by` and `why` are kept for people. */
+/* Sets the live limit of a group, or takes it away (XCH_NO_LIMIT); `by` and `why` are kept for
+ * people. */
 void exchange_encode_limit(struct exchange_command *cmd, const char *sha, const char *prefix,
     const char *group, int64_t limit, const char *by, const char *why);
 void exchange_command_fini(struct exchange_command *cmd);
 
 unsigned exchange_shard(const char *group);
 /* The channel on which this daemon is told. */
-void exchange_channel(char channel[EXCHANGE_CHANNEL_MAX], const char *prefix,
-    const struct xch_daemon *self);
+void exchange_channel(
+    char channel[EXCHANGE_CHANNEL_MAX], const char *prefix, const struct xch_daemon *self);
 
-/* What is known of a shard's server: which era it is, what is left of the grace that it began with. */
+/* What a shard's marker says: which era it is, and what is left of the grace that it began with. */
 struct exchange_touched {
 	uint64_t era;
 	usec grace, longest_lease;
 };
 
-/* Each takes a text of len bytes that need not end with NUL.  -> 0, or -1 if it is not what the script
- * says.  What the result points to is in the arena; seq and `to` are for the caller to fill in. */
+/* Each takes a text of len bytes that need not end with NUL.  -> 0, or -1 if it is not what the
+ * script says.  What the result points to is in the arena; seq and `to` are for the caller to fill
+ * in. */
 int exchange_decode(struct arena *arena, const char *text, size_t len, struct xch_reply *reply);
 int exchange_decode_touch(const char *text, size_t len, struct exchange_touched *touched);
 int exchange_decode_push(struct arena *arena, const char *text, size_t len, struct xch_push *push);

@@ -1,8 +1,8 @@
 /* Time that Redis spends in the script, by its own statistics: with little there, and with much, on
  * every redis-server and valkey-server that is installed.
  *
- * Each row is one exchange as a fleet makes it, at two sizes of the group around it; the time is the
- * smallest mean of ROUNDS, which other load on the machine disturbs least. */
+ * Each row is one exchange as a fleet makes it, at two sizes of the group around it; the time is
+ * the smallest mean of ROUNDS, which other load on the machine disturbs least. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +14,7 @@
 
 #define PREFIX "bench:"
 #define ROUNDS 15
-#define CYCLES 200                      /* of each round */
+#define CYCLES 200 /* of each round */
 #define USERS_MAX 1024
 #define FIFO_SIZE (1 << 17)
 #define SECOND ((usec)1000000)
@@ -23,7 +23,7 @@
 struct user {
 	struct xch_daemon id;
 	uint64_t seq, incarnation, waiter;
-	struct xch_slot held;           /* the last that it was granted */
+	struct xch_slot held; /* the last that it was granted */
 };
 
 struct bench {
@@ -32,8 +32,8 @@ struct bench {
 	const char *group;
 	int64_t limit;
 	struct user users[USERS_MAX];
-	unsigned holder;                /* of the slot that goes round */
-	uint16_t fifo[FIFO_SIZE];         /* users with a waiter in the queue, the oldest first */
+	unsigned holder; /* of the slot that goes round */
+	uint16_t fifo[FIFO_SIZE]; /* users with a waiter in the queue, the oldest first */
 	unsigned fifo_first, fifo_end;
 	time_t started;
 	struct exchange_command cmd;
@@ -56,11 +56,13 @@ ask(struct bench *b, struct user *u, struct xch_request q)
 	redisAppendCommandArgv(b->link, b->cmd.argc, b->cmd.argv, b->cmd.lens);
 	reply = server_reply(b->link);
 	arena_reset(&b->arena);
-	if (exchange_decode(&b->arena, reply->str, reply->len, &b->reply) == -1 || b->reply.status != XCH_OK)
+	if (exchange_decode(&b->arena, reply->str, reply->len, &b->reply) == -1 ||
+	    b->reply.status != XCH_OK)
 		fail("the script says: %s", reply->str);
 	freeReplyObject(reply);
 	if (b->reply.n_granted > 0)
-		u->held = (struct xch_slot){b->reply.granted[0].slots[0], b->reply.granted[0].number};
+		u->held =
+		    (struct xch_slot){b->reply.granted[0].slots[0], b->reply.granted[0].number};
 	return &b->reply;
 }
 
@@ -81,7 +83,8 @@ want(struct bench *b, unsigned user, uint32_t count, uint32_t n, int64_t limit)
 		uint32_t k = count < 1000 ? count : 1000;
 
 		for (uint32_t i = 0; i < k; i++)
-			wants[i] = (struct xch_want){.id = ++b->users[user].waiter, .n = n, .limit = limit};
+			wants[i] = (struct xch_want){
+			    .id = ++b->users[user].waiter, .n = n, .limit = limit};
 		re = ask(b, &b->users[user], (struct xch_request){.n_want = k, .want = wants});
 		count -= k;
 	}
@@ -102,8 +105,11 @@ queue_up(struct bench *b, unsigned first, unsigned n, int64_t limit)
 
 		clock_gettime(CLOCK_REALTIME, &ts);
 		for (unsigned place = i; place < n; place += users)
-			wants[k++] = (struct xch_want){.id = ++b->users[first + i].waiter, .n = 1, .limit = limit,
-			    .age = (ts.tv_sec - b->started + n - place) * SECOND + ts.tv_nsec / 1000};
+			wants[k++] = (struct xch_want){.id = ++b->users[first + i].waiter,
+			    .n = 1,
+			    .limit = limit,
+			    .age =
+				(ts.tv_sec - b->started + n - place) * SECOND + ts.tv_nsec / 1000};
 		ask(b, &b->users[first + i], (struct xch_request){.n_want = k, .want = wants});
 	}
 	for (unsigned place = 0; place < n; place++)
@@ -113,7 +119,8 @@ queue_up(struct bench *b, unsigned first, unsigned n, int64_t limit)
 static void
 give_back(struct bench *b, unsigned user)
 {
-	ask(b, &b->users[user], (struct xch_request){.n_release = 1, .release = &b->users[user].held});
+	ask(b, &b->users[user],
+	    (struct xch_request){.n_release = 1, .release = &b->users[user].held});
 }
 
 static void
@@ -158,7 +165,8 @@ begin_queued(struct bench *b, unsigned n)
 	queue_up(b, 1, n, XCH_NO_LIMIT);
 }
 
-/* A slot is given back; the oldest waiter is granted it, its daemon hears of that and waits again. */
+/* A slot is given back; the oldest waiter is granted it, and its daemon hears of that and waits
+ * again. */
 static void
 hand_on(struct bench *b)
 {
@@ -182,7 +190,7 @@ begin_headroom(struct bench *b, unsigned n)
 	want(b, 0, 1, 1, XCH_NO_LIMIT);
 }
 
-/* The one waits behind them all, the other gives its slot back, and the first hears of its grant. */
+/* One waits behind them all, the other gives its slot back, and the first hears of its grant. */
 static void
 pass_by(struct bench *b)
 {
@@ -222,11 +230,11 @@ static const struct row {
 	void (*begin)(struct bench *b, unsigned n);
 	void (*cycle)(struct bench *b);
 } rows[] = {
-	{"limit, all but ten of it held", 10, 100000, begin_held, take_and_give},
-	{"waiters in the queue", 10, 100000, begin_queued, hand_on},
-	{"waiters of limit 3 before one of limit 5", 10, 100000, begin_headroom, pass_by},
-	{"daemons on record", 10, 1000, begin_daemons, take_and_give},
-	{"daemons on record, ten waiters", 10, 1000, begin_contended, hand_on},
+    {"limit, all but ten of it held", 10, 100000, begin_held, take_and_give},
+    {"waiters in the queue", 10, 100000, begin_queued, hand_on},
+    {"waiters of limit 3 before one of limit 5", 10, 100000, begin_headroom, pass_by},
+    {"daemons on record", 10, 1000, begin_daemons, take_and_give},
+    {"daemons on record, ten waiters", 10, 1000, begin_contended, hand_on},
 };
 
 /* -> microseconds of an exchange */
@@ -242,7 +250,8 @@ measure(struct bench *b, const struct row *row)
 		row->cycle(b);
 	reply = server_command(b->link, "INFO commandstats");
 	line = strstr(reply->str, "cmdstat_evalsha:");
-	if (line == NULL || sscanf(line, "cmdstat_evalsha:calls=%llu,usec=%llu", &calls, &spent) != 2)
+	if (line == NULL ||
+	    sscanf(line, "cmdstat_evalsha:calls=%llu,usec=%llu", &calls, &spent) != 2)
 		fail("no statistics: %s", reply->str);
 	freeReplyObject(reply);
 	return (double)spent / (double)calls;
@@ -280,8 +289,8 @@ run(const char *program)
 
 			least[i % 2] = t < least[i % 2] ? t : least[i % 2];
 		}
-		printf("  %-42s %6u: %5.1f   %6u: %5.1f   ratio %.2f\n", row->name, row->small, least[0],
-		    row->large, least[1], least[1] / least[0]);
+		printf("  %-42s %6u: %5.1f   %6u: %5.1f   ratio %.2f\n", row->name, row->small,
+		    least[0], row->large, least[1], least[1] / least[0]);
 		freeReplyObject(server_command(small.link, "FLUSHALL"));
 	}
 	redisFree(small.link);

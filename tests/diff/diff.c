@@ -3,11 +3,11 @@
  *
  * usage: diff            EXCHANGES=n (100,000) SEED=n (1; "random": another each time)
  *
- * On every redis-server and valkey-server that is installed; it also puts a key of another type in the
- * place of each of the script's there.  The script is the one that slotd has, but for the lines that ask
- * the server for its time and identity: they are two more arguments here.  Exchanges go to the server in
- * batches; a batch also ends when memory begins a new era, because what the server calls it must be known
- * before a daemon can speak of it. */
+ * On every redis-server and valkey-server that is installed; it also puts a key of another type in
+ * the place of each of the script's there.  The script is the one that slotd has, but for the lines
+ * that ask the server for its time and identity: they are two more arguments here.  Exchanges go to
+ * the server in batches; a batch also ends when memory begins a new era, because what the server
+ * calls it must be known before a daemon can speak of it. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,7 +23,7 @@
 
 #define PREFIX "diff:"
 #define BATCH 256
-#define REMEMBERED 24                   /* exchanges of a group that a mismatch shows */
+#define REMEMBERED 24 /* exchanges of a group that a mismatch shows */
 
 /* One step on its way to the server: what memory said of it. */
 struct pending {
@@ -36,7 +36,7 @@ struct diff {
 	struct plan *plan;
 	struct mem *mem[EXCHANGE_SHARDS];
 	uint64_t sid;
-	struct eras eras, its_eras;     /* memory's and the server's */
+	struct eras eras, its_eras; /* memory's and the server's */
 	redisContext *link, *sub;
 	char sha[41];
 	struct exchange_command cmd;
@@ -51,7 +51,7 @@ struct diff {
 	struct {
 		struct xch_push push;
 		redisReply *reply;
-	} *heard;                       /* of this batch */
+	} *heard; /* of this batch */
 	size_t n_heard, cap_heard, next_heard;
 	struct text actual;
 	uint64_t n_exchanges, n_status[4], n_push[4], n_granted, n_full, n_lost, n_refused;
@@ -62,16 +62,16 @@ struct diff {
 static char *
 script_for_test(void)
 {
-	static const char begin[] = "-- {the server's own time and identity\n",
-	    end[] = "-- }the server's own time and identity\n",
-	    instead[] = "local sid, now = table.remove(ARGV), tonumber(table.remove(ARGV))\n";
+	static const char begin[] = "-- {the server's own time and identity\n";
+	static const char end[] = "-- }the server's own time and identity\n";
+	static const char instead[] = "local sid, now = table.remove(ARGV), tonumber(table.remove(ARGV))\n";
 	const char *from = strstr(exchange_script, begin), *to = strstr(exchange_script, end);
 	char *script;
 
 	if (from == NULL || to < from || strstr(from + 1, begin) != NULL)
 		fail("the script does not say where it asks for the server's time and identity");
 	if (asprintf(&script, "%.*s%s%s", (int)(from - exchange_script), exchange_script, instead,
-	    to + strlen(end)) == -1)
+		to + strlen(end)) == -1)
 		fail("no memory");
 	return script;
 }
@@ -137,11 +137,12 @@ batch_listen(struct diff *x)
 		ALLOC_ROOM(x->heard, x->n_heard, x->cap_heard, 1);
 		push = &x->heard[x->n_heard].push;
 		x->heard[x->n_heard++].reply = reply;
-		if (exchange_decode_push(&x->arena, reply->element[3]->str, reply->element[3]->len, push) == -1)
+		if (exchange_decode_push(
+			&x->arena, reply->element[3]->str, reply->element[3]->len, push) == -1)
 			fail("not a push: %s", reply->element[3]->str);
 		to = &push->to;
-		if (sscanf(channel, PREFIX "1:d:%16" SCNx64 ".%16" SCNx64 ".%16" SCNx64, &to->install,
-		    &to->generation, &to->nonce) != 3)
+		if (sscanf(channel, PREFIX "1:d:%16" SCNx64 ".%16" SCNx64 ".%16" SCNx64,
+			&to->install, &to->generation, &to->nonce) != 3)
 			fail("not a channel: %s", channel);
 	}
 }
@@ -161,13 +162,16 @@ tell_script(struct diff *x, const struct pending *p, const redisReply *reply)
 		tell_touched(&x->actual, &x->its_eras, touched.era, touched.grace);
 		return;
 	}
-	if (p->what == PLAN_EXCHANGE && exchange_decode(&x->arena, reply->str, reply->len, &re) == -1)
+	if (p->what == PLAN_EXCHANGE &&
+	    exchange_decode(&x->arena, reply->str, reply->len, &re) == -1)
 		fail("not a reply: %s", reply->str);
 	for (; x->next_heard < x->n_heard && n < 4096; x->next_heard++) {
 		const struct xch_push *push = &x->heard[x->next_heard].push;
 
-		if (strcmp(push->group, p->group) != 0 || (n > 0 && push->version != pushes[0].version) ||
-		    (p->what == PLAN_EXCHANGE && (re.status != XCH_OK || push->version != re.version)))
+		if (strcmp(push->group, p->group) != 0 ||
+		    (n > 0 && push->version != pushes[0].version) ||
+		    (p->what == PLAN_EXCHANGE &&
+			(re.status != XCH_OK || push->version != re.version)))
 			break;
 		pushes[n++] = *push;
 	}
@@ -213,7 +217,10 @@ static void
 check_expiry(struct diff *x)
 {
 	redisReply *keys = server_command(x->link, "KEYS " PREFIX "*");
-	struct { char group[64]; long long at; } known[16] = {{"", 0}};
+	struct {
+		char group[64];
+		long long at;
+	} known[16] = {{"", 0}};
 
 	for (size_t i = 0; i < keys->elements; i++) {
 		const char *key = keys->element[i]->str, *name = strrchr(key, ':') + 1;
@@ -227,12 +234,15 @@ check_expiry(struct diff *x)
 				fail("%s expires", key);
 			continue;
 		}
-		for (k = 0; known[k].at != 0 && (strncmp(known[k].group, key, (size_t)(name - key)) != 0 ||
-		    known[k].group[name - key] != '\0'); k++)
+		for (k = 0; known[k].at != 0 &&
+		     (strncmp(known[k].group, key, (size_t)(name - key)) != 0 ||
+			 known[k].group[name - key] != '\0');
+		     k++)
 			;
 		snprintf(known[k].group, sizeof known[k].group, "%.*s", (int)(name - key), key);
 		if (at <= 0 || (known[k].at != 0 && known[k].at != at))
-			fail("%s expires at %lld, others of its group at %lld", key, at, known[k].at);
+			fail("%s expires at %lld, others of its group at %lld", key, at,
+			    known[k].at);
 		known[k].at = at;
 	}
 	freeReplyObject(keys);
@@ -322,9 +332,11 @@ step_touch(struct diff *x, const struct plan_step *s, struct pending *p)
 	struct mem *mem = mem_of(x, shard);
 	usec grace = mem_touch(mem, s->now, q->era, q->grace);
 
-	exchange_encode_touch(&x->cmd, x->sha, PREFIX, shard, &q->from, its_era(x, q->era), q->grace);
+	exchange_encode_touch(
+	    &x->cmd, x->sha, PREFIX, shard, &q->from, its_era(x, q->era), q->grace);
 	send_script(x, s);
-	tell(&p->request, "at %" PRId64 " touch era=%" PRIx64 " grace=%" PRId64, s->now, q->era, q->grace);
+	tell(&p->request, "at %" PRId64 " touch era=%" PRIx64 " grace=%" PRId64, s->now, q->era,
+	    q->grace);
 	tell_touched(&p->expected, &x->eras, mem_era(mem), grace);
 }
 
@@ -335,10 +347,12 @@ step_live(struct diff *x, const struct plan_step *s, struct pending *p)
 	const struct xch_push *pushes;
 	uint32_t n_pushes;
 
-	mem_set_live_limit(mem_of(x, exchange_shard(q->group)), q->group, q->limit, &pushes, &n_pushes);
+	mem_set_live_limit(
+	    mem_of(x, exchange_shard(q->group)), q->group, q->limit, &pushes, &n_pushes);
 	exchange_encode_limit(&x->cmd, x->sha, PREFIX, q->group, q->limit, "tests", "to see");
 	send_script(x, s);
-	tell(&p->request, "at %" PRId64 " group=%s live limit %" PRId64, s->now, q->group, q->limit);
+	tell(
+	    &p->request, "at %" PRId64 " group=%s live limit %" PRId64, s->now, q->group, q->limit);
 	tell_live(&p->expected, (struct xch_push *)pushes, n_pushes);
 }
 
@@ -395,17 +409,20 @@ step(struct diff *x)
 static void
 report(const struct diff *x, const char *program)
 {
-	printf("%s: %" PRIu64 " exchanges alike: %" PRIu64 " ok, %" PRIu64 " stale, %" PRIu64 " resync, %" PRIu64
-	    " gone; %" PRIu64 " granted, %" PRIu64 " lost, %" PRIu64 " full, %" PRIu64 " refused; pushes: %"
-	    PRIu64 " recall, %" PRIu64 " grant, %" PRIu64 " full, %" PRIu64 " lost; %zu eras\n", program,
-	    x->n_exchanges, x->n_status[XCH_OK], x->n_status[XCH_STALE], x->n_status[XCH_RESYNC],
-	    x->n_status[XCH_GONE], x->n_granted, x->n_lost, x->n_full, x->n_refused, x->n_push[XCH_RECALL],
-	    x->n_push[XCH_GRANT], x->n_push[XCH_FULL], x->n_push[XCH_LOST], x->eras.n);
+	printf("%s: %" PRIu64 " exchanges alike: %" PRIu64 " ok, %" PRIu64 " stale, %" PRIu64
+	       " resync, %" PRIu64 " gone; %" PRIu64 " granted, %" PRIu64 " lost, %" PRIu64
+	       " full, %" PRIu64 " refused; pushes: %" PRIu64 " recall, %" PRIu64 " grant, %" PRIu64
+	       " full, %" PRIu64 " lost; %zu eras\n",
+	    program, x->n_exchanges, x->n_status[XCH_OK], x->n_status[XCH_STALE],
+	    x->n_status[XCH_RESYNC], x->n_status[XCH_GONE], x->n_granted, x->n_lost, x->n_full,
+	    x->n_refused, x->n_push[XCH_RECALL], x->n_push[XCH_GRANT], x->n_push[XCH_FULL],
+	    x->n_push[XCH_LOST], x->eras.n);
 	/* a plan that never comes to something compares nothing there */
-	if (x->n_exchanges >= 20000 && (x->n_status[XCH_STALE] == 0 || x->n_status[XCH_RESYNC] == 0 ||
-	    x->n_status[XCH_GONE] == 0 || x->n_lost == 0 || x->n_full == 0 || x->n_refused == 0 ||
-	    x->n_push[XCH_RECALL] == 0 || x->n_push[XCH_GRANT] == 0 || x->n_push[XCH_FULL] == 0 ||
-	    x->n_push[XCH_LOST] == 0 || x->eras.n < 3))
+	if (x->n_exchanges >= 20000 &&
+	    (x->n_status[XCH_STALE] == 0 || x->n_status[XCH_RESYNC] == 0 ||
+		x->n_status[XCH_GONE] == 0 || x->n_lost == 0 || x->n_full == 0 ||
+		x->n_refused == 0 || x->n_push[XCH_RECALL] == 0 || x->n_push[XCH_GRANT] == 0 ||
+		x->n_push[XCH_FULL] == 0 || x->n_push[XCH_LOST] == 0 || x->eras.n < 3))
 		fail("the plan has left something out");
 }
 
@@ -482,9 +499,9 @@ main(void)
 		}
 		free(program);
 	}
-	if (n == 0)     /* as tests/run.py reads it */
+	if (n == 0) /* as tests/run.py reads it */
 		printf("diff ... skipped 'neither redis-server nor valkey-server is installed'\n"
-		    "Ran 1 test in 0s\n\nOK (skipped=1)\n");
+		       "Ran 1 test in 0s\n\nOK (skipped=1)\n");
 	else
 		printf("100%%: Checks: %d, Failures: 0, Errors: 0\n", n);
 	return EXIT_SUCCESS;

@@ -9,14 +9,14 @@
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-#define N_GROUPS 6              /* the last is large */
+#define N_GROUPS 6 /* the last is large */
 #define N_DAEMONS 7
-#define N_GHOSTS 3              /* daemons that were superseded, and speak on */
-#define N_ERAS 18               /* two more than a marker lists */
+#define N_GHOSTS 3 /* daemons that were superseded, and speak on */
+#define N_ERAS 18 /* two more than a marker lists */
 #define HELD_MAX 512
 #define QUEUED_MAX 48
 #define LIST_MAX 640
-#define BEGIN ((usec)3800000000000000) /* the year 2090: what expires then does not expire today */
+#define BEGIN ((usec)3800000000000000) /* in 2090: what expires then does not today */
 
 #define MS ((usec)1000)
 #define SECOND ((usec)1000000)
@@ -51,7 +51,7 @@ struct plan {
 	uint64_t random;
 	usec now;
 	uint64_t sid;
-	unsigned rough;                 /* per mille of what is not as it should be */
+	unsigned rough; /* per mille of what is not as it should be */
 	uint32_t steps_in_mood;
 	/* per mille: requests that want something, of which now or never; waiters that give up */
 	unsigned wanting[N_GROUPS], in_a_hurry[N_GROUPS], giving_up[N_GROUPS];
@@ -74,7 +74,7 @@ struct plan {
 static uint64_t
 roll(struct plan *p)
 {
-	uint64_t x = p->random += 0x9e3779b97f4a7c15;   /* splitmix64 */
+	uint64_t x = p->random += 0x9e3779b97f4a7c15; /* splitmix64 */
 
 	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9;
 	x = (x ^ x >> 27) * 0x94d049bb133111eb;
@@ -124,15 +124,20 @@ time_step(struct plan *p)
 static void
 daemon_settle(struct plan *p, struct daemon *d)
 {
-	static const usec leases[] = {SECOND, 3 * SECOND, 10 * SECOND, 10 * SECOND, 10 * SECOND, 60 * SECOND};
+	static const usec leases[] = {
+	    SECOND, 3 * SECOND, 10 * SECOND, 10 * SECOND, 10 * SECOND, 60 * SECOND};
 
 	d->lease = leases[below(p, COUNT(leases))];
 	d->grace = per_mille(p, 100) ? 0 : d->lease + (per_mille(p, 200) ? 7 * SECOND : 0);
 	for (unsigned g = 0; g < N_GROUPS; g++) {
 		static const int64_t limits[] = {XCH_NO_LIMIT, 1, 2, 3, 3, 3, 5, 8};
 
-		d->views[g].configured = g == N_GROUPS - 1 ? 100 + below(p, 200) :
-		    per_mille(p, 700) ? (int64_t)g + 1 : limits[below(p, COUNT(limits))];
+		if (g == N_GROUPS - 1)
+			d->views[g].configured = 100 + below(p, 200);
+		else if (per_mille(p, 700))
+			d->views[g].configured = (int64_t)g + 1;
+		else
+			d->views[g].configured = limits[below(p, COUNT(limits))];
 	}
 }
 
@@ -290,7 +295,10 @@ put_releases(struct plan *p, struct xch_request *q, unsigned group)
 static void
 put_want(struct plan *p, struct xch_request *q, const struct queued *w)
 {
-	p->want[q->n_want++] = (struct xch_want){.id = w->id, .n = w->n, .now = w->now, .limit = w->limit,
+	p->want[q->n_want++] = (struct xch_want){.id = w->id,
+	    .n = w->n,
+	    .now = w->now,
+	    .limit = w->limit,
 	    .age = p->now > w->since ? p->now - w->since : 0};
 }
 
@@ -325,7 +333,8 @@ put_wants(struct plan *p, struct xch_request *q, unsigned group)
 		if (per_mille(p, 250))
 			w->limit = 1 + below(p, group == N_GROUPS - 1 ? 250 : group + 2);
 		/* some at the very same time as others: then daemon and id decide */
-		w->since = per_mille(p, 300) ? p->now / (50 * MS) * (50 * MS) : p->now - below(p, 300000);
+		w->since =
+		    per_mille(p, 300) ? p->now / (50 * MS) * (50 * MS) : p->now - below(p, 300000);
 		put_want(p, q, w);
 	}
 	q->want = p->want;
@@ -357,8 +366,11 @@ put_adopts(struct plan *p, struct xch_request *q, unsigned group)
 			} else {
 				i++;
 			}
-		*a = (struct xch_adopt){.id = ++p->asking->next_waiter, .n = n,
-		    .slots = p->adopt_slots[q->n_adopt], .number = number, .limit = 3};
+		*a = (struct xch_adopt){.id = ++p->asking->next_waiter,
+		    .n = n,
+		    .slots = p->adopt_slots[q->n_adopt],
+		    .number = number,
+		    .limit = 3};
 		q->n_adopt++;
 	}
 	q->adopt = p->adopt;
@@ -442,7 +454,8 @@ change_mood(struct plan *p)
 	p->rough = roughs[below(p, COUNT(roughs))];
 	p->steps_in_mood = 100 + below(p, 3000);
 	for (unsigned g = 0; g < N_GROUPS; g++) {
-		static const unsigned wanting[] = {60, 200, 600, 600}, in_a_hurry[] = {0, 100, 100, 900};
+		static const unsigned wanting[] = {60, 200, 600, 600},
+				      in_a_hurry[] = {0, 100, 100, 900};
 
 		p->wanting[g] = wanting[below(p, COUNT(wanting))];
 		p->in_a_hurry[g] = in_a_hurry[below(p, COUNT(in_a_hurry))];
@@ -473,7 +486,7 @@ plan_next(struct plan *p)
 		p->sid = roll(p);
 	} else if (r < 90 + p->rough + p->rough / 2) {
 		s->what = PLAN_FLUSH;
-		if (per_mille(p, 500))  /* FLUSHALL, or a restart */
+		if (per_mille(p, 500)) /* FLUSHALL, or a restart */
 			p->sid = roll(p);
 	} else if (r < 110 + p->rough * 4 && r >= 100 + p->rough * 2) {
 		daemon_restart(p, &p->daemons[below(p, N_DAEMONS)]);
@@ -505,7 +518,8 @@ heard_push(struct plan *p, const struct xch_push *push)
 		struct daemon *d = &p->daemons[i];
 		struct view *v = &d->views[group];
 
-		if (memcmp(&d->id, &push->to, sizeof d->id) != 0 || v->incarnation != push->incarnation)
+		if (memcmp(&d->id, &push->to, sizeof d->id) != 0 ||
+		    v->incarnation != push->incarnation)
 			continue;
 		if (push->type == XCH_GRANT)
 			heard_grant(v, &push->grant);
@@ -529,7 +543,8 @@ heard_era(struct plan *p, unsigned shard, uint64_t era)
 }
 
 void
-plan_heard(struct plan *p, const struct xch_reply *re, const struct xch_push *pushes, uint32_t n_pushes)
+plan_heard(
+    struct plan *p, const struct xch_reply *re, const struct xch_push *pushes, uint32_t n_pushes)
 {
 	const struct xch_request *q = &p->step.request;
 	struct view *v = p->view;
@@ -537,7 +552,7 @@ plan_heard(struct plan *p, const struct xch_reply *re, const struct xch_push *pu
 	for (uint32_t i = 0; i < n_pushes; i++)
 		if (per_mille(p, 600))
 			heard_push(p, &pushes[i]);
-	if (goes_wrong(p, 3)) {         /* the reply is lost */
+	if (goes_wrong(p, 3)) { /* the reply is lost */
 		v->incarnation = 0;
 		return;
 	}

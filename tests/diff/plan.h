@@ -1,8 +1,8 @@
 /* What is asked of both backends: made up at random by daemons that mostly behave.
  *
- * A daemon of the plan believes what it is told, so that its requests make sense; and now and then it
- * claims, releases, cancels or adopts what is not its own, repeats itself, comes late, comes back as
- * its own successor, or loses a reply.  The server's clock steps, and the server forgets. */
+ * A daemon of the plan believes what it is told, so that its requests make sense; and now and then
+ * it claims, releases, cancels or adopts what is not its own, repeats itself, comes late, comes
+ * back as its own successor, or loses a reply.  The server's clock steps, and it forgets. */
 #ifndef DIFF_PLAN_H
 #define DIFF_PLAN_H
 
@@ -11,11 +11,11 @@
 struct plan;
 
 enum plan_what {
-	PLAN_EXCHANGE,          /* request */
-	PLAN_TOUCH,             /* request's from, era, grace, at the shard of its group */
-	PLAN_LIVE,              /* request's limit is the live limit of its group now */
-	PLAN_SERVER,            /* it is another process, sid, with the same data */
-	PLAN_FLUSH,             /* and without data */
+	PLAN_EXCHANGE, /* request */
+	PLAN_TOUCH, /* request's from, era, grace, at the shard of its group */
+	PLAN_LIVE, /* request's limit is the live limit of its group now */
+	PLAN_SERVER, /* it is another process, sid, with the same data */
+	PLAN_FLUSH, /* and without data */
 };
 
 struct plan_step {

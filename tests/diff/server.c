@@ -31,7 +31,8 @@ server_find(const char *name)
 	const char *path = getenv("PATH");
 	char *program = NULL;
 
-	for (; path != NULL && program == NULL; path = strchr(path, ':') ? strchr(path, ':') + 1 : NULL) {
+	for (; path != NULL && program == NULL;
+	     path = strchr(path, ':') ? strchr(path, ':') + 1 : NULL) {
 		if (asprintf(&program, "%.*s/%s", (int)strcspn(path, ":"), path, name) == -1)
 			fail("no memory");
 		if (access(program, X_OK) == -1) {
@@ -71,7 +72,8 @@ server_start(struct server *server, const char *program)
 	int log[2];
 
 	if (snprintf(server->dir, sizeof server->dir, "%s/slotd-diff-XXXXXX", tmp ? tmp : "/tmp") >=
-	    (int)sizeof server->dir || mkdtemp(server->dir) == NULL)
+		(int)sizeof server->dir ||
+	    mkdtemp(server->dir) == NULL)
 		fail("no directory below %s: %s", tmp ? tmp : "/tmp", strerror(errno));
 	snprintf(server->socket, sizeof server->socket, "%s/socket", server->dir);
 	if (pipe2(log, O_CLOEXEC) == -1)
@@ -84,8 +86,8 @@ server_start(struct server *server, const char *program)
 		dup2(log[1], STDERR_FILENO);
 		if (prctl(PR_SET_PDEATHSIG, SIGKILL) == -1 || getppid() != parent)
 			_exit(EXIT_FAILURE);
-		execl(program, program, "--port", "0", "--unixsocket", server->socket, "--dir", server->dir,
-		    "--save", "", "--appendonly", "no", (char *)NULL);
+		execl(program, program, "--port", "0", "--unixsocket", server->socket, "--dir",
+		    server->dir, "--save", "", "--appendonly", "no", (char *)NULL);
 		_exit(EXIT_FAILURE);
 	}
 	close(log[1]);

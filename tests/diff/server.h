@@ -10,7 +10,7 @@
 
 struct server {
 	pid_t pid;
-	int log;                        /* what it prints */
+	int log; /* what it prints */
 	char dir[SERVER_PATH_MAX - 10];
 	char socket[SERVER_PATH_MAX];
 };

@@ -79,20 +79,21 @@ tell_request(struct text *t, usec now, const struct xch_request *q)
 {
 	tell(t, "at %" PRId64 " ", now);
 	tell_daemon(t, &q->from);
-	tell(t, " group=%s seq=%" PRIu64 "%s%s%s incarnation=%" PRIu64 " lease=%" PRId64 " grace=%" PRId64
-	    " era=%" PRIx64 " high=%" PRIu64 " limit=%" PRId64, q->group, q->seq, q->full ? " full" : "",
-	    q->lapsed ? " lapsed" : "", q->keep ? " keep" : "", q->incarnation, q->lease, q->grace, q->era,
-	    q->high, q->limit);
+	tell(t,
+	    " group=%s seq=%" PRIu64 "%s%s%s incarnation=%" PRIu64 " lease=%" PRId64
+	    " grace=%" PRId64 " era=%" PRIx64 " high=%" PRIu64 " limit=%" PRId64,
+	    q->group, q->seq, q->full ? " full" : "", q->lapsed ? " lapsed" : "",
+	    q->keep ? " keep" : "", q->incarnation, q->lease, q->grace, q->era, q->high, q->limit);
 	tell_slots(t, " claim:", q->claim, q->n_claim);
 	tell_slots(t, " release:", q->release, q->n_release);
 	tell_ids(t, " cancel:", q->cancel, q->n_cancel);
 	for (uint32_t i = 0; i < q->n_want; i++)
-		tell(t, "%s%" PRIu64 "(n=%" PRIu32 "%s limit=%" PRId64 " age=%" PRId64 ")", i ? "," : " want:",
-		    q->want[i].id, q->want[i].n, q->want[i].now ? " now" : "", q->want[i].limit,
-		    q->want[i].age);
+		tell(t, "%s%" PRIu64 "(n=%" PRIu32 "%s limit=%" PRId64 " age=%" PRId64 ")",
+		    i ? "," : " want:", q->want[i].id, q->want[i].n, q->want[i].now ? " now" : "",
+		    q->want[i].limit, q->want[i].age);
 	for (uint32_t i = 0; i < q->n_adopt; i++) {
-		tell(t, "%s%" PRIu64 "(number=%" PRIu64 " slots", i ? "," : " adopt:", q->adopt[i].id,
-		    q->adopt[i].number);
+		tell(t, "%s%" PRIu64 "(number=%" PRIu64 " slots",
+		    i ? "," : " adopt:", q->adopt[i].id, q->adopt[i].number);
 		for (uint32_t k = 0; k < q->adopt[i].n; k++)
 			tell(t, " %" PRIu32, q->adopt[i].slots[k]);
 		tell(t, ")");
@@ -102,7 +103,8 @@ tell_request(struct text *t, usec now, const struct xch_request *q)
 static void
 tell_grant(struct text *t, const struct xch_grant *g)
 {
-	tell(t, "%" PRIu64 "(number=%" PRIu64 " limit=%" PRIu32 " slots", g->id, g->number, g->limit);
+	tell(t, "%" PRIu64 "(number=%" PRIu64 " limit=%" PRIu32 " slots", g->id, g->number,
+	    g->limit);
 	for (uint32_t i = 0; i < g->n; i++)
 		tell(t, " %" PRIu32, g->slots[i]);
 	tell(t, ")");
@@ -128,13 +130,15 @@ cmp_push(const void *a, const void *b)
 static void
 tell_push(struct text *t, const struct xch_push *p)
 {
-	static const char *const words[] = {
-	    [XCH_RECALL] = "recall", [XCH_GRANT] = "grant", [XCH_FULL] = "full", [XCH_LOST] = "lost"};
+	static const char *const words[] = {[XCH_RECALL] = "recall",
+	    [XCH_GRANT] = "grant",
+	    [XCH_FULL] = "full",
+	    [XCH_LOST] = "lost"};
 
 	tell(t, "\n    push ");
 	tell_daemon(t, &p->to);
-	tell(t, " %s group=%s incarnation=%" PRIu64 " version=%" PRIu64 "%s ", words[p->type], p->group,
-	    p->incarnation, p->version, p->others ? " others" : "");
+	tell(t, " %s group=%s incarnation=%" PRIu64 " version=%" PRIu64 "%s ", words[p->type],
+	    p->group, p->incarnation, p->version, p->others ? " others" : "");
 	if (p->type == XCH_GRANT)
 		tell_grant(t, &p->grant);
 	else if (p->type == XCH_FULL)
@@ -150,7 +154,8 @@ tell_pushes(struct text *t, struct xch_push *pushes, size_t n, enum xch_push_typ
 	size_t begin, end;
 
 	for (begin = 0; begin < n; begin = end) {
-		for (end = begin + 1; end < n && pushes[begin].type == type && pushes[end].type == type; end++)
+		for (end = begin + 1;
+		     end < n && pushes[begin].type == type && pushes[end].type == type; end++)
 			;
 		qsort(pushes + begin, end - begin, sizeof *pushes, cmp_push);
 		for (size_t i = begin; i < end; i++)
@@ -167,10 +172,12 @@ tell_answer(struct text *t, struct eras *eras, const struct xch_reply *re, struc
 
 	tell(t, "%s", words[re->status]);
 	if (re->status == XCH_OK) {
-		tell(t, " live=%" PRId64 " in_use=%" PRIu32 " others=%" PRIu32 " version=%" PRIu64 " hot=%" PRId64
-		    " look=%" PRId64 " last=%" PRIu64 " era=#%zu grace=%" PRId64 " longest=%" PRId64,
-		    re->live_limit, re->in_use, re->others, re->version, re->hot, re->look, re->last,
-		    era_place(eras, re->era), re->grace, re->longest_lease);
+		tell(t,
+		    " live=%" PRId64 " in_use=%" PRIu32 " others=%" PRIu32 " version=%" PRIu64
+		    " hot=%" PRId64 " look=%" PRId64 " last=%" PRIu64 " era=#%zu grace=%" PRId64
+		    " longest=%" PRId64,
+		    re->live_limit, re->in_use, re->others, re->version, re->hot, re->look,
+		    re->last, era_place(eras, re->era), re->grace, re->longest_lease);
 		for (uint32_t i = 0; i < re->n_granted; i++) {
 			tell(t, "%s", i ? "," : " granted:");
 			tell_grant(t, &re->granted[i]);

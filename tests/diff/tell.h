@@ -7,7 +7,7 @@
 #include "daemon/core/exchange.h"
 
 struct text {
-	char *s;                /* ends with NUL once something was told */
+	char *s; /* ends with NUL once something was told */
 	size_t n, cap;
 };
 

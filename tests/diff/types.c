@@ -43,13 +43,16 @@ static uint64_t
 begin(redisContext *link)
 {
 	const struct xch_want wants[] = {{.id = 1, .n = 1, .limit = XCH_NO_LIMIT},
-	    {.id = 2, .n = 1, .limit = XCH_NO_LIMIT}, {.id = 3, .n = 1, .limit = XCH_NO_LIMIT, .now = true}};
+	    {.id = 2, .n = 1, .limit = XCH_NO_LIMIT},
+	    {.id = 3, .n = 1, .limit = XCH_NO_LIMIT, .now = true}};
 	uint64_t incarnation;
 
 	freeReplyObject(server_command(link, "FLUSHALL"));
-	ask_ok(link, (struct xch_request){.from = {1, 1, 1}, .full = true, .n_want = 2, .want = wants});
+	ask_ok(link,
+	    (struct xch_request){.from = {1, 1, 1}, .full = true, .n_want = 2, .want = wants});
 	incarnation = seq;
-	ask_ok(link, (struct xch_request){.from = {2, 1, 1}, .full = true, .n_want = 3, .want = wants});
+	ask_ok(link,
+	    (struct xch_request){.from = {2, 1, 1}, .full = true, .n_want = 3, .want = wants});
 	return incarnation;
 }
 
@@ -57,9 +60,11 @@ begin(redisContext *link)
 static redisReply *
 dump(redisContext *link)
 {
-	return server_command(link, "EVAL %s 0", "local all = redis.call('KEYS', '*') table.sort(all) "
+	return server_command(link, "EVAL %s 0",
+	    "local all = redis.call('KEYS', '*') table.sort(all) "
 	    "for i, key in ipairs(all) do local is, v = redis.call('TYPE', key).ok, {} "
-	    "local held = is == 'hash' and redis.call('HGETALL', key) or {is, redis.call('DUMP', key)} "
+	    "local held = is == 'hash' and redis.call('HGETALL', key) or {is, redis.call('DUMP', "
+	    "key)} "
 	    "for k = 1, #held, 2 do v[#v + 1] = held[k] .. ' ' .. held[k + 1] end "
 	    "table.sort(v) all[i] = key .. ' ' .. redis.sha1hex(table.concat(v, '|')) end "
 	    "return table.concat(all, '\\n')");
@@ -69,7 +74,11 @@ static void
 check_type(redisContext *link, unsigned k)
 {
 	struct xch_want want = {.id = 9, .n = 1, .limit = 1};
-	struct xch_request q = {.group = GROUP, .from = {1, 1, 1}, .incarnation = begin(link), .n_want = 1, .want = &want};
+	struct xch_request q = {.group = GROUP,
+	    .from = {1, 1, 1},
+	    .incarnation = begin(link),
+	    .n_want = 1,
+	    .want = &want};
 	redisReply *before, *after, *reply;
 	char key[128];
 
@@ -84,7 +93,8 @@ check_type(redisContext *link, unsigned k)
 	    strstr(reply->str, key) == NULL)
 		fail("%s is a list, and the script says: %s", key, reply->str);
 	if (strcmp(before->str, after->str) != 0)
-		fail("%s is a list, and the script has written:\n%s\n%s", key, before->str, after->str);
+		fail("%s is a list, and the script has written:\n%s\n%s", key, before->str,
+		    after->str);
 	freeReplyObject(before);
 	freeReplyObject(after);
 	freeReplyObject(reply);

@@ -4,8 +4,8 @@
 
 #include "tests/diff/server.h"
 
-/* With the script as slotd has it.  Ends the test if a key of the wrong type is not refused by name, or
- * if anything has been written by then. */
+/* With the script as slotd has it.  Ends the test if a key of the wrong type is not refused by
+ * name, or if anything has been written by then. */
 void check_types(redisContext *link);
 
 #endif

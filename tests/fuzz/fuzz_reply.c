@@ -1,5 +1,5 @@
-/* Fuzzes what the Redis script says: any bytes as a reply and as a push.  Whatever is taken must lie
- * within bounds, and be no larger than the text has room for. */
+/* Fuzzes what the Redis script says: any bytes as a reply and as a push.  Whatever is taken must
+ * lie within bounds, and be no larger than the text has room for. */
 #include "daemon/redis/exchange.h"
 
 #include <stdlib.h>

@@ -74,8 +74,8 @@ local function int(args, low, high)
 	args.at = args.at + 1
 	local n = tonumber(ARGV[args.at])
 	if not n or n < low or n > high or n % 1 ~= 0 then
-		error({err = string.format('ERR slotd: argument %d is not an integer from %d to %d', args.at,
-			low, high)})
+		error({err = string.format('ERR slotd: argument %d is not an integer from %d to %d',
+			args.at, low, high)})
 	end
 	return n
 end

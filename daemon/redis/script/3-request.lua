@@ -9,7 +9,8 @@ local heard, grace_length, seq, flags, incarnation, lease
 if #KEYS == 1 then
 	heard, grace_length = hex(args), int(args, 0, TIME_MAX)
 else
-	seq, flags, incarnation, lease = int(args, 1, NEVER), text(args), int(args, 0, NEVER), int(args, 1, TIME_MAX)
+	seq, flags = int(args, 1, NEVER), text(args)
+	incarnation, lease = int(args, 0, NEVER), int(args, 1, TIME_MAX)
 	grace_length, heard = int(args, 0, TIME_MAX), hex(args)
 end
 
@@ -20,7 +21,8 @@ do
 	local was = read('GET', KEYS[1])
 	local its_sid, clock, looked, longest, eras
 	if was then
-		its_sid, clock, looked, longest, eras = string.match(was, '^(%x+) (%d+) (%d+) (%d+)(.+)$')
+		its_sid, clock, looked, longest, eras = string.match(was,
+			'^(%x+) (%d+) (%d+) (%d+)(.+)$')
 		if not eras then
 			error({err = 'ERR slotd: not a marker: ' .. KEYS[1]})
 		end
@@ -30,7 +32,7 @@ do
 	end
 	local unheard = string.find(heard, '[^0]') and not string.find(eras, heard, 1, true)
 	if its_sid ~= sid or unheard then
-		local era = redis.sha1hex(sid .. string.format('%d', now) .. d .. KEYS[1] .. (was or ''))
+		local era = redis.sha1hex(string.format('%s %d ', sid, now) .. d .. KEYS[1] .. (was or ''))
 		eras = eras .. (unheard and ' ' .. heard or '') .. ' ' .. string.sub(era, 1, 16)
 		eras = string.sub(eras, -16 * 17)
 		clock, looked, marker.was_changed = 0, now, true
@@ -43,8 +45,8 @@ end
 
 local function write_marker(marker)
 	if marker.was_changed then
-		redis.call('SET', KEYS[1], string.format('%s %d %d %d%s', sid, marker.clock, marker.looked,
-			marker.longest, marker.eras))
+		redis.call('SET', KEYS[1], string.format('%s %d %d %d%s', sid, marker.clock,
+			marker.looked, marker.longest, marker.eras))
 	end
 end
 
@@ -58,7 +60,8 @@ end
 -- ------------------------------------------------------------------ what is asked
 
 local full, lapsed, keep = string.find(flags, 'f'), string.find(flags, 'l'), string.find(flags, 'k')
-local high, configured, channels, group = int(args, 0, NUMBER_MAX), int(args, -1, SLOT_MAX), text(args), text(args)
+local high, configured = int(args, 0, NUMBER_MAX), int(args, -1, SLOT_MAX)
+local channels, group = text(args), text(args)
 local named, cancels, wants, adopts = {}, {}, {}, {}
 
 for i = 1, int(args, 0, TIME_MAX) do
@@ -68,8 +71,8 @@ for i = 1, int(args, 0, TIME_MAX) do
 	cancels[i] = hex(args)
 end
 for i = 1, int(args, 0, TIME_MAX) do
-	wants[i] = {id = hex(args), n = int(args, 1, 64), now = int(args, 0, 1), class = int(args, -1, SLOT_MAX) .. ',' ..
-		configured, age = int(args, 0, TIME_MAX)}
+	wants[i] = {id = hex(args), n = int(args, 1, 64), now = int(args, 0, 1),
+		class = int(args, -1, SLOT_MAX) .. ',' .. configured, age = int(args, 0, TIME_MAX)}
 end
 for i = 1, int(args, 0, TIME_MAX) do
 	local a = {id = hex(args), number = int(args, 0, NUMBER_MAX), limit = int(args, -1, SLOT_MAX)}

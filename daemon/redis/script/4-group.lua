@@ -48,15 +48,15 @@ local x = {
 	granted = {}, lost = {}, full = {}, refused = {}, -- as in the reply
 }
 if not fresh then
-	local gt, wall, eon, grace_end, hot, shortest, last, top, in_use, queued, nows, notices, expire, its_era,
-		classes = string.match(found[1], '^(%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) ' ..
-		'(%d+) (%d+) (%d+) (%x+) ?(.*)$')
+	local gt, wall, eon, grace_end, hot, shortest, last, top, in_use, queued, nows, notices, expire,
+		its_era, classes = string.match(found[1], '^(%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) ' ..
+		'(%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%x+) ?(.*)$')
 	if not classes then
 		error({err = 'ERR slotd: not a group: ' .. KEYS[3]})
 	end
-	x.shortest, x.eon, x.grace_end, x.hot, x.last = shortest + 0, eon + 0, grace_end + 0, hot + 0, last + 0
-	x.top, x.in_use, x.queued, x.nows, x.notices = top + 0, in_use + 0, queued + 0, nows + 0, notices + 0
-	x.expire, x.era, x.classes = expire + 0, its_era, classes
+	x.eon, x.grace_end, x.hot, x.shortest = eon + 0, grace_end + 0, hot + 0, shortest + 0
+	x.last, x.top, x.in_use, x.queued = last + 0, top + 0, in_use + 0, queued + 0
+	x.nows, x.notices, x.expire, x.era, x.classes = nows + 0, notices + 0, expire + 0, its_era, classes
 	-- it advances by little at a time, whatever the server's clock does
 	x.gt = gt + math.min(math.max(now - wall, 1), math.max(1, math.floor(x.shortest / 10) * 4))
 	x.stored, x.were_in_use = x.top - x.in_use, x.in_use
@@ -114,7 +114,8 @@ if x.era ~= era then
 		x.notices = 0
 	end
 	if not fresh then       -- nobody is aware now, so everybody may be recalled
-		redis.call('ZUNIONSTORE', x.RECALLS, 2, x.RECALLS, x.UNAWARE, 'WEIGHTS', 1, 0, 'AGGREGATE', 'MAX')
+		redis.call('ZUNIONSTORE', x.RECALLS, 2, x.RECALLS, x.UNAWARE, 'WEIGHTS', 1, 0,
+			'AGGREGATE', 'MAX')
 		redis.call('ZUNIONSTORE', x.UNAWARE, 1, x.UNAWARE, 'WEIGHTS', 0)
 		x.created[x.RECALLS], x.created[x.UNAWARE] = true, true
 	end
@@ -137,7 +138,8 @@ local function record_parse(x, id, s)
 	local seq, inc, eon, lease, aware, recall, keep, dead, slots, entries = string.match(s,
 		'^(%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d) (%d) (%d+) (%d+)$')
 	local r = {id = id, seq = seq + 0, inc = inc + 0, lease = lease + 0, aware = aware + 0,
-		recall = recall + 0, keep = keep + 0, dead = dead + 0, slots = slots + 0, entries = entries + 0}
+		recall = recall + 0, keep = keep + 0, dead = dead + 0, slots = slots + 0,
+		entries = entries + 0}
 	if eon + 0 ~= x.eon then
 		r.inc, r.aware = 0, 0
 	end
@@ -179,12 +181,12 @@ local function write_group(x)
 			x.created[KEYS[i]] = true
 		end
 	end
-	local list = {'group', string.format('%d %d %d %d %d %d %d %d %d %d %d %d %d %s %s', x.gt,
-		x.wall, x.eon, x.grace_end, x.hot, x.shortest, x.last, x.top, x.in_use, x.queued, x.nows,
-		x.notices, x.expire, x.era, x.classes)}
+	local list = {'group', string.format('%d %d %d %d %d %d %d %d %d %d %d %d %d %s %s', x.gt, x.wall,
+		x.eon, x.grace_end, x.hot, x.shortest, x.last, x.top, x.in_use, x.queued, x.nows, x.notices,
+		x.expire, x.era, x.classes)}
 	for id, r in pairs(x.changed) do
-		put(list, id, string.format('%d %d %d %d %d %d %d %d %d %d', r.seq, r.inc, x.eon, r.lease,
-			r.aware, r.recall, r.keep, r.dead, r.slots, r.entries))
+		put(list, id, string.format('%d %d %d %d %d %d %d %d %d %d', r.seq, r.inc, x.eon,
+			r.lease, r.aware, r.recall, r.keep, r.dead, r.slots, r.entries))
 	end
 	many('HSET', x.RECORDS, list)
 	write_marker(marker)
@@ -200,11 +202,12 @@ local function generation(id)
 end
 
 local me = found[2] and record_parse(x, d, found[2])
+local latest = found[3] and string.sub(found[3], 1, 33) -- generation.nonce of our install
 local verdict
 if me and seq <= me.seq then
 	verdict = 'STALE'
-elseif found[3] and (generation(d) < tonumber(string.sub(found[3], 1, 16), 16) or
-	(string.sub(found[3], 1, 16) == string.sub(d, 18, 33) and string.sub(found[3], 1, 33) ~= string.sub(d, 18))) then
+elseif latest and (generation(d) < tonumber(string.sub(latest, 1, 16), 16) or
+	(string.sub(latest, 1, 16) == string.sub(d, 18, 33) and latest ~= string.sub(d, 18))) then
 	verdict = 'GONE'
 elseif not full and (not me or me.inc ~= incarnation or me.inc == 0) then
 	verdict = 'RESYNC'

@@ -9,7 +9,8 @@ local function owners_load(x, slots)
 		end
 	end
 	for i = 1, #list, 4000 do
-		for k, v in ipairs(redis.call('HMGET', x.OWNERS, unpack(list, i, math.min(i + 3999, #list)))) do
+		local last = math.min(i + 3999, #list)
+		for k, v in ipairs(redis.call('HMGET', x.OWNERS, unpack(list, i, last))) do
 			local slot, id, number = list[i + k - 1], string.match(v or '', '^(%S+) (%d+)$')
 			x.owner[slot] = id and {id, tonumber(number)} or false
 			x.was[slot] = id or false

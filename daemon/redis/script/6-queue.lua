@@ -16,7 +16,8 @@ local function want_parse(m)
 end
 
 local function queue_member(e)
-	return e.class .. string.format('|%016d ', e.key) .. e.daemon .. ' ' .. e.id .. ' ' .. e.n .. ' ' .. e.now
+	return e.class .. string.format('|%016d ', e.key) .. e.daemon .. ' ' .. e.id ..
+		string.format(' %d %d', e.n, e.now)
 end
 
 -- An entry leaves the queue.
@@ -86,7 +87,8 @@ local function write_new(x, me)
 			end
 		end
 	end
-	me.entries, x.queued, x.nows = me.entries + #queue / 2, x.queued + #queue / 2, x.nows + #nows / 2
+	me.entries, x.queued = me.entries + #queue / 2, x.queued + #queue / 2
+	x.nows = x.nows + #nows / 2
 	many('ZADD', x.QUEUE, queue)
 	many('ZADD', x.WANTS, wants)
 	many('ZADD', x.NOWS, nows)
@@ -111,6 +113,7 @@ end
 
 local function inbox_clear(x, id)
 	if x.notices > 0 then
-		x.notices = x.notices - redis.call('ZREMRANGEBYLEX', x.INBOX, '[' .. id .. ' ', '(' .. id .. '!')
+		x.notices = x.notices -
+			redis.call('ZREMRANGEBYLEX', x.INBOX, '[' .. id .. ' ', '(' .. id .. '!')
 	end
 end

@@ -67,7 +67,8 @@ end
 -- ------------------------------------------------------------------ what the daemon says
 
 local function grant(x, id, number, limit, slots)
-	put(x.granted, string.format('%s %d %d %d ', id, number, limit, #slots) .. table.concat(slots, ' '))
+	put(x.granted, string.format('%s %d %d %d ', id, number, limit, #slots) ..
+		table.concat(slots, ' '))
 end
 
 local function is_predecessor(id)
@@ -157,7 +158,8 @@ else
 		for _, m in ipairs(members(x.INBOX, d)) do
 			local kind, said = string.match(m, '^(%a) (.*)$', 76)
 			local id, number, slots = string.match(said, '^(%x+) (%d+) %d+ %d+ (.*)$')
-			put(box, {kind = kind, said = said, id = id, number = tonumber(number), slots = slots})
+			put(box, {kind = kind, said = said, id = id, number = tonumber(number),
+				slots = slots})
 		end
 		inbox_clear(x, d)
 	end

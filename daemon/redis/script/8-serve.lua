@@ -27,20 +27,21 @@ if not grace and (x.queued > 0 or next(x.new)) then
 		return false
 	end
 
-	-- The first entry of a source: of the wants that are new, or of a class in QUEUE.  That is read in
-	-- pages, the first of one entry: most often there is room for no more.
+	-- The first entry of a source: of the wants that are new, or of a class in QUEUE.  That is
+	-- read in pages, the first of one entry: most often there is room for no more.
 	local function first_of(source)
 		if source.at > #source and source.page then
 			local from = source.last and '(' .. source.last or '[' .. source.class .. '|'
-			local page = redis.call('ZRANGEBYLEX', x.QUEUE, from, '(' .. source.class .. '}', 'LIMIT', 0,
-				source.page)
+			local page = redis.call('ZRANGEBYLEX', x.QUEUE, from, '(' .. source.class .. '}',
+				'LIMIT', 0, source.page)
 			source.page = #page == source.page and math.min(source.page * 8, 512) or nil
 			source.last = page[#page]
 			for _, m in ipairs(page) do
-				local key, daemon, id, n, is_now = string.match(m, '^(%d+) (%S+) (%S+) (%d+) (%d)$',
-					#source.class + 2)
-				put(source, {daemon = daemon, id = id, key = tonumber(key), n = tonumber(n),
-					now = tonumber(is_now), class = source.class, is_queued = true})
+				local key, daemon, id, n, is_now = string.match(m,
+					'^(%d+) (%S+) (%S+) (%d+) (%d)$', #source.class + 2)
+				put(source, {daemon = daemon, id = id, key = tonumber(key),
+					n = tonumber(n), now = tonumber(is_now), class = source.class,
+					is_queued = true})
 			end
 		end
 		return source[source.at]
@@ -58,8 +59,8 @@ if not grace and (x.queued > 0 or next(x.new)) then
 		put(sources, list)
 	end
 
-	-- The lowest free slot: of those freed just now, in order, or of the first range of FREE, which is
-	-- taken out of it meanwhile; or a new one.
+	-- The lowest free slot: of those freed just now, in order, or of the first range of FREE,
+	-- which is taken out of it meanwhile; or a new one.
 	local freed, freed_at, first, last = {}, 1
 	for slot in pairs(x.freed) do
 		put(freed, slot)
@@ -105,8 +106,8 @@ if not grace and (x.queued > 0 or next(x.new)) then
 		end
 	end
 
-	-- In order of age over all classes.  An entry that cannot be granted stops every later one whose
-	-- limit is not greater; a class whose limit is reached needs no look at all.
+	-- In order of age over all classes.  An entry that cannot be granted stops every later one
+	-- whose limit is not greater; a class whose limit is reached needs no look at all.
 	while true do
 		local best, from
 		for _, source in ipairs(sources) do
@@ -119,7 +120,7 @@ if not grace and (x.queued > 0 or next(x.new)) then
 		end
 		if not best then
 			break
-		elseif best.n > from.limit then -- its daemon refuses it as soon as it hears of the limit
+		elseif best.n > from.limit then -- its daemon refuses it when it hears of the limit
 			from.at = from.at + 1
 		elseif x.in_use + best.n > from.limit then
 			blocked = from.limit

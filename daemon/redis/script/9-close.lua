@@ -76,8 +76,9 @@ write_group(x)
 
 for _, push in ipairs(x.pushes) do
 	local r, notice = push[1], push[2]
-	redis.call('PUBLISH', channels .. r.id, string.sub(notice, 1, 1) .. string.format(' %d %d %d', r.inc,
-		x.gt, others_queued(x, r) > 0 and 1 or 0) .. string.sub(notice, 2) .. ' ' .. group)
+	redis.call('PUBLISH', channels .. r.id, string.sub(notice, 1, 1) ..
+		string.format(' %d %d %d', r.inc, x.gt, others_queued(x, r) > 0 and 1 or 0) ..
+		string.sub(notice, 2) .. ' ' .. group)
 end
 
 local look = earliest_other(x)

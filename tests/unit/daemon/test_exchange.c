@@ -7,7 +7,10 @@
 #include "daemon/redis/exchange.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-#define SELF {0x1f, 2, 0xfedcba9876543210}
+#define SELF                                                                                       \
+	{                                                                                          \
+		0x1f, 2, 0xfedcba9876543210                                                        \
+	}
 #define SELF_TEXT "000000000000001f.0000000000000002.fedcba9876543210"
 
 static struct exchange_command cmd;
@@ -36,8 +39,10 @@ said(void)
 }
 
 #define KEY(name) " p:1:{s10}:group:0:" name
-#define KEYS " p:1:{s10}:marker" KEY("live") KEY("records") KEY("leases") KEY("lengths") KEY("unaware") \
-	KEY("recalls") KEY("owners") KEY("slots") KEY("free") KEY("queue") KEY("wants") KEY("nows") KEY("inbox")
+#define KEYS                                                                                       \
+	" p:1:{s10}:marker" KEY("live") KEY("records") KEY("leases") KEY("lengths") KEY("unaware") \
+	    KEY("recalls") KEY("owners") KEY("slots") KEY("free") KEY("queue") KEY("wants")        \
+		KEY("nows") KEY("inbox")
 
 START_TEST(requests)
 {
@@ -46,20 +51,44 @@ START_TEST(requests)
 	const uint64_t cancel[] = {1, UINT64_MAX};
 	const struct xch_want want[] = {{8, 2, true, 7, 50}, {9, 1, false, XCH_NO_LIMIT, 0}};
 	const struct xch_adopt adopt[] = {{10, 2, slots, 60, XCH_NO_LIMIT}};
-	struct xch_request q = {.group = "group:0", .from = SELF, .seq = 4, .full = true, .lapsed = true,
-	    .keep = true, .lease = 10000000, .grace = 12000000, .era = 0xabc, .high = 99, .limit = 5,
-	    .n_claim = 2, .claim = named, .n_want = 2, .want = want, .n_adopt = 1, .adopt = adopt};
+	struct xch_request q = {.group = "group:0",
+	    .from = SELF,
+	    .seq = 4,
+	    .full = true,
+	    .lapsed = true,
+	    .keep = true,
+	    .lease = 10000000,
+	    .grace = 12000000,
+	    .era = 0xabc,
+	    .high = 99,
+	    .limit = 5,
+	    .n_claim = 2,
+	    .claim = named,
+	    .n_want = 2,
+	    .want = want,
+	    .n_adopt = 1,
+	    .adopt = adopt};
 
 	exchange_encode(&cmd, "SHA", "p:", &q);
-	ck_assert_str_eq(said(), "EVALSHA SHA 14" KEYS " " SELF_TEXT
+	ck_assert_str_eq(said(),
+	    "EVALSHA SHA 14" KEYS " " SELF_TEXT
 	    " 4 -flk 0 10000000 12000000 0000000000000abc 99 5 p:1:d: group:0"
 	    " 2 3 70 1000000 140737488355327 0"
 	    " 2 0000000000000008 2 1 7 50 0000000000000009 1 0 -1 0"
 	    " 1 000000000000000a 60 -1 2 5 6");
-	q = (struct xch_request){.group = "group:0", .from = SELF, .seq = 5, .incarnation = 4, .lease = 1,
-	    .limit = XCH_NO_LIMIT, .n_release = 1, .release = named, .n_cancel = 2, .cancel = cancel};
+	q = (struct xch_request){.group = "group:0",
+	    .from = SELF,
+	    .seq = 5,
+	    .incarnation = 4,
+	    .lease = 1,
+	    .limit = XCH_NO_LIMIT,
+	    .n_release = 1,
+	    .release = named,
+	    .n_cancel = 2,
+	    .cancel = cancel};
 	exchange_encode(&cmd, "SHA", "p:", &q);
-	ck_assert_str_eq(said(), "EVALSHA SHA 14" KEYS " " SELF_TEXT
+	ck_assert_str_eq(said(),
+	    "EVALSHA SHA 14" KEYS " " SELF_TEXT
 	    " 5 - 4 1 0 0000000000000000 0 -1 p:1:d: group:0 1 3 70"
 	    " 2 0000000000000001 ffffffffffffffff 0 0");
 }
@@ -71,9 +100,11 @@ START_TEST(other_commands)
 	char channel[EXCHANGE_CHANNEL_MAX];
 
 	exchange_encode_touch(&cmd, "SHA", "p:", 7, &self, 1, 2000);
-	ck_assert_str_eq(said(), "EVALSHA SHA 1 p:1:{s07}:marker " SELF_TEXT " 0000000000000001 2000");
+	ck_assert_str_eq(
+	    said(), "EVALSHA SHA 1 p:1:{s07}:marker " SELF_TEXT " 0000000000000001 2000");
 	exchange_encode_limit(&cmd, "SHA", "p:", "group:0", 3, "uid=7", "too slow");
-	ck_assert_str_eq(said(), "EVALSHA SHA 2" KEY("live") KEY("records") " p:1:d: group:0 3 uid=7 too slow");
+	ck_assert_str_eq(
+	    said(), "EVALSHA SHA 2" KEY("live") KEY("records") " p:1:d: group:0 3 uid=7 too slow");
 	exchange_channel(channel, "p:", &self);
 	ck_assert_str_eq(channel, "p:1:d:" SELF_TEXT);
 }
@@ -98,7 +129,8 @@ START_TEST(shards)
 }
 END_TEST
 
-static const char reply[] = "OK -1 3 1 1795511025555630 1000000 -1 56109719548613 401b89800183e6a8 5 10000000"
+static const char reply[] =
+    "OK -1 3 1 1795511025555630 1000000 -1 56109719548613 401b89800183e6a8 5 10000000"
     " 2 0000000000000001 56109719548613 3 2 1 12 ffffffffffffffff 7 4 1 2 1 3 56109719548612"
     " 2 000000000000000a 000000000000000b 1 000000000000000c";
 
@@ -136,7 +168,8 @@ START_TEST(replies)
 
 	/* with anything less, or more, it is none */
 	for (size_t len = 0; len < strlen(reply); len++)
-		ck_assert_msg(exchange_decode(&arena, reply, len, &re) == -1, "%.*s", (int)len, reply);
+		ck_assert_msg(
+		    exchange_decode(&arena, reply, len, &re) == -1, "%.*s", (int)len, reply);
 	ck_assert_int_eq(exchange_decode(&arena, reply, sizeof reply, &re), -1);
 }
 END_TEST
@@ -158,21 +191,26 @@ END_TEST
 
 START_TEST(no_replies)
 {
-	static const char *const bad[] = {"", " ", "OK", "STALE ", "stale", HEAD, HEAD " 0 0 0", HEAD " 0 0 0 0 ",
-	    HEAD " 0 0 0 0 0", HEAD " 0  0 0 0", HEAD "  0 0 0 0", HEAD " 4294967295 0 0 0",
-	    HEAD " 99999999999999999999 0 0 0", HEAD " -1 0 0 0", HEAD " 0 0 1 00000000000000a 0",
-	    HEAD " 0 0 1 000000000000000A 0", HEAD " 0 0 1 0000000000000000a 0", HEAD " 0 1 7 140737488355328 0 0",
-	    HEAD " 0 1 4294967296 7 0 0", HEAD " 1 0000000000000001 5 3 65 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16"
-	    " 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31 32 33 34 35 36 37 38 39 40 41 42 43 44 45 46 47 48 49"
-	    " 50 51 52 53 54 55 56 57 58 59 60 61 62 63 64 65 0 0 0",
-	    "OK -2 3 1 9 0 -1 5 401b89800183e6a8 0 1 0 0 0 0", "OK -1 x 1 9 0 -1 5 401b89800183e6a8 0 1 0 0 0 0",
+	static const char *const bad[] = {"", " ", "OK", "STALE ", "stale", HEAD, HEAD " 0 0 0",
+	    HEAD " 0 0 0 0 ", HEAD " 0 0 0 0 0", HEAD " 0  0 0 0", HEAD "  0 0 0 0",
+	    HEAD " 4294967295 0 0 0", HEAD " 99999999999999999999 0 0 0", HEAD " -1 0 0 0",
+	    HEAD " 0 0 1 00000000000000a 0", HEAD " 0 0 1 000000000000000A 0",
+	    HEAD " 0 0 1 0000000000000000a 0", HEAD " 0 1 7 140737488355328 0 0",
+	    HEAD " 0 1 4294967296 7 0 0",
+	    HEAD " 1 0000000000000001 5 3 65 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16"
+		 " 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31 32 33 34 35 36 37 38 39 40 41 42 "
+		 "43 44 45 46 47 48 49"
+		 " 50 51 52 53 54 55 56 57 58 59 60 61 62 63 64 65 0 0 0",
+	    "OK -2 3 1 9 0 -1 5 401b89800183e6a8 0 1 0 0 0 0",
+	    "OK -1 x 1 9 0 -1 5 401b89800183e6a8 0 1 0 0 0 0",
 	    "OK -1 3 1 9223372036854775808 0 -1 5 401b89800183e6a8 0 1 0 0 0 0"};
 	static const char good[] = HEAD " 0 0 0 0";
 	struct xch_reply re;
 
 	ck_assert_int_eq(exchange_decode(&arena, good, strlen(good), &re), 0);
 	for (size_t i = 0; i < COUNT(bad); i++)
-		ck_assert_msg(exchange_decode(&arena, bad[i], strlen(bad[i]), &re) == -1, "<%s>", bad[i]);
+		ck_assert_msg(
+		    exchange_decode(&arena, bad[i], strlen(bad[i]), &re) == -1, "<%s>", bad[i]);
 }
 END_TEST
 
@@ -192,10 +230,12 @@ END_TEST
 
 START_TEST(pushes)
 {
-	static const char grant[] = "G 4 99 1 0000000000000001 70 3 2 5 6 group:0", full[] = "F 4 99 0 000000000000000a g",
-	    lost[] = "L 4 99 0 3 70 g", recall[] = "R 4 99 1 g";
-	static const char *const bad[] = {"", "R", "X 4 99 1 g", "RR 4 99 1 g", "R 4 99 2 g", "R 4 99 1", "R 4 99 1 ",
-	    "R 4 99 1 g h", "F 4 99 1 a g", "L 4 99 1 g", "G 4 99 1 0000000000000001 70 3 9 5 6 g", "R 4 99  g"};
+	static const char grant[] = "G 4 99 1 0000000000000001 70 3 2 5 6 group:0",
+			  full[] = "F 4 99 0 000000000000000a g", lost[] = "L 4 99 0 3 70 g",
+			  recall[] = "R 4 99 1 g";
+	static const char *const bad[] = {"", "R", "X 4 99 1 g", "RR 4 99 1 g", "R 4 99 2 g",
+	    "R 4 99 1", "R 4 99 1 ", "R 4 99 1 g h", "F 4 99 1 a g", "L 4 99 1 g",
+	    "G 4 99 1 0000000000000001 70 3 9 5 6 g", "R 4 99  g"};
 	struct xch_push push;
 
 	ck_assert_int_eq(exchange_decode_push(&arena, grant, strlen(grant), &push), 0);
@@ -215,7 +255,8 @@ START_TEST(pushes)
 	ck_assert_int_eq(exchange_decode_push(&arena, recall, strlen(recall), &push), 0);
 	ck_assert(push.type == XCH_RECALL && push.others);
 	for (size_t i = 0; i < COUNT(bad); i++)
-		ck_assert_msg(exchange_decode_push(&arena, bad[i], strlen(bad[i]), &push) == -1, "<%s>", bad[i]);
+		ck_assert_msg(exchange_decode_push(&arena, bad[i], strlen(bad[i]), &push) == -1,
+		    "<%s>", bad[i]);
 }
 END_TEST
 
