@@ -16,9 +16,11 @@ need_command pkg-config pkg-config
 need_header stdio.h libc6-dev
 need_module libevent_core libevent-dev
 need_module inih libinih-dev
+need_module hiredis libhiredis-dev
 need_header uthash.h uthash-dev
 if [ "$1" = check ]; then
 	need_command clang clang
+	need_command redis-server redis-server
 	need_command valgrind valgrind
 	need_command python3 python3
 	need_command perl perl
@@ -46,6 +48,6 @@ fi
 
 if [ "$1" = build ]; then
 	echo "# written by tests/deps.sh"
-	echo "DEP_CFLAGS := $(pkg-config --cflags libevent_core inih)"
-	echo "DEP_LIBS := $(pkg-config --libs libevent_core inih)"
+	echo "DEP_CFLAGS := $(pkg-config --cflags libevent_core inih hiredis)"
+	echo "DEP_LIBS := $(pkg-config --libs libevent_core inih hiredis)"
 fi

@@ -12,6 +12,7 @@
 	SUITE(lock) \
 	SUITE(log) \
 	SUITE(resolve) \
+	SUITE(server) \
 	SUITE(session) \
 	SUITE(url)
 

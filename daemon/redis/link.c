@@ -1,0 +1,575 @@
+/* A link: one connection to Redis, from the name of its host to a server that serves us. */
+#include "daemon/redis/link.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <event2/event.h>
+#include <fcntl.h>
+#include <hiredis/adapters/libevent.h>
+#include <hiredis/async.h>
+#include <hiredis/hiredis.h>
+#include <netinet/tcp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "daemon/clock.h"
+#include "daemon/config.h"
+#include "daemon/core/alloc.h"
+#include "daemon/log.h"
+#include "daemon/redis/server.h"
+
+#define PASSWORD_MAX 1024
+#define WHY_MAX 256
+#define BACKOFF_MIN (100 * NSEC_MS)
+
+static void link_try(struct link *link);
+static void link_greet(struct link *link);
+static void link_advance(struct link *link);
+
+static const char *const state_names[LINK_N_STATES] = {
+    [LINK_WAITING] = "waiting",
+    [LINK_RESOLVING] = "resolving",
+    [LINK_CONNECTING] = "connecting",
+    [LINK_CONNECTED] = "connected",
+    [LINK_AUTHENTICATING] = "authenticating",
+    [LINK_SELECTING] = "selecting",
+    [LINK_CHECKING] = "checking",
+    [LINK_LOADING] = "loading",
+    [LINK_PROVING] = "proving",
+    [LINK_UP] = "up",
+};
+
+/* libevent's timers are hints: on_timer() looks at the clock again. */
+static void
+set_timer(struct link *link, nsec after)
+{
+	struct timeval tv = {after / (1000 * NSEC_MS), after / 1000 % 1000000};
+
+	if (event_add(link->timer, &tv) < 0)
+		log_warnx("no timer for a connection to Redis");
+}
+
+static nsec
+connect_timeout(const struct link *link)
+{
+	return link->env->config->connect_timeout_ms * NSEC_MS;
+}
+
+static nsec
+command_timeout(const struct link *link)
+{
+	return link->env->config->command_timeout_ms * NSEC_MS;
+}
+
+/* The one door to the state. */
+static void
+enter(struct link *link, enum link_state state)
+{
+	log_debug("redis %s: %s -> %s", link->name, state_names[link->state], state_names[state]);
+	link->state = state;
+}
+
+/* ------------------------------------------------------------------ its end */
+
+/* Callbacks of the context may come even now; without a link they do nothing. */
+static void
+drop_context(struct link *link)
+{
+	redisAsyncContext *context = link->context;
+
+	link->context = NULL;
+	link->first = link->n_commands = 0;
+	link->is_loading = false;
+	if (context == NULL)
+		return;
+	context->data = NULL;
+	redisAsyncFree(context);
+}
+
+/* Doubled with each failure, and a random half of it: not all hosts at once. */
+static nsec
+backoff(struct link *link)
+{
+	nsec most = BACKOFF_MIN;
+	uint32_t random = 0;
+
+	for (unsigned i = 0; i < link->n_failures && most < link->env->backoff_max; i++)
+		most *= 2;
+	if (most > link->env->backoff_max)
+		most = link->env->backoff_max;
+	link->n_failures++;
+	if (getrandom(&random, sizeof random, GRND_NONBLOCK) < 0)
+		random = 0;
+	return most / 2 + (nsec)((double)(most / 2) * random / UINT32_MAX);
+}
+
+void
+link_fail(struct link *link, const char *fmt, ...)
+{
+	enum link_state was = link->state;
+	char why[WHY_MAX];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(why, sizeof why, fmt, ap);
+	va_end(ap);
+	log_debug("redis %s: %s", link->name, why);
+	resolver_forget(&link->resolve);
+	drop_context(link);
+	enter(link, LINK_WAITING);
+	if (was == LINK_CONNECTING && ++link->address < link->resolved.n) {
+		set_timer(link, 0);     /* the next address, at once */
+		return;
+	}
+	link->resolved.n = 0;
+	set_timer(link, backoff(link));
+	link->env->trouble(link->env->arg, why);
+	if (was == LINK_UP)
+		link->owner->down(link->owner->arg, link);
+}
+
+static void
+on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct link *link = arg;
+	nsec now = clock_now(), deadline = link->deadline;
+
+	(void)fd;
+	(void)what;
+	if (link->state == LINK_WAITING) {
+		link_try(link);
+		return;
+	}
+	if (link->state == LINK_CONNECTED) {
+		link_greet(link);
+		return;
+	}
+	if (link->state > LINK_CONNECTED && link->context == NULL) {
+		link_fail(link, "no memory");
+		return;
+	}
+	if (link->state == LINK_UP) {
+		if (link->n_commands == 0)
+			return;
+		deadline = link->commands[link->first].sent + command_timeout(link);
+	}
+	if (now < deadline)
+		set_timer(link, deadline - now);
+	else if (link->state == LINK_RESOLVING)         /* it ends by itself, and a late answer is one */
+		link->env->trouble(link->env->arg, "the name server does not answer");
+	else if (link->state == LINK_UP)
+		link_fail(link, "no answer within %lld ms",
+		    (long long)link->env->config->command_timeout_ms);
+	else
+		link_fail(link, "%s: not done within %lld ms", state_names[link->state],
+		    (long long)link->env->config->connect_timeout_ms);
+}
+
+/* ------------------------------------------------------------------ commands */
+
+static void
+on_reply(redisAsyncContext *context, void *reply, void *unused)
+{
+	struct link *link = context->data;
+	struct link_command command;
+
+	(void)unused;
+	if (link == NULL || reply == NULL)
+		return;         /* dropped, or lost: the other callbacks say it */
+	assert(link->n_commands > 0);
+	command = link->commands[link->first];
+	link->first = (link->first + 1) % link->size;
+	link->n_commands--;
+	command.done(command.arg, link, reply);
+	if (link->state == LINK_PROVING && link->n_commands == 0)
+		link_advance(link);
+}
+
+static void
+push_command(struct link *link, link_done *done, void *arg)
+{
+	if (link->n_commands == link->size) {
+		size_t size = link->size > 0 ? link->size * 2 : 128;
+		struct link_command *ring = alloc_resize(NULL, size * sizeof *ring);
+
+		for (size_t i = 0; i < link->n_commands; i++)
+			ring[i] = link->commands[(link->first + i) % link->size];
+		free(link->commands);
+		link->commands = ring;
+		link->size = size;
+		link->first = 0;
+	}
+	link->commands[(link->first + link->n_commands++) % link->size] =
+	    (struct link_command){.sent = clock_now(), .done = done, .arg = arg};
+}
+
+/* Where a command is lost, no reply behind it could be told from the next: then the connection is
+ * over, and the timer says so, for the caller may be in the middle of something. */
+static void
+send_command(struct link *link, int argc, const char **argv, const size_t *lengths, link_done *done,
+    void *arg)
+{
+	if (link->context == NULL)
+		return;
+	if (redisAsyncCommandArgv(link->context, on_reply, NULL, argc, argv, lengths) != REDIS_OK) {
+		drop_context(link);
+		set_timer(link, 0);
+		return;
+	}
+	push_command(link, done, arg);
+	if (link->state == LINK_UP && !evtimer_pending(link->timer, NULL))
+		set_timer(link, command_timeout(link));
+}
+
+void
+link_send(struct link *link, int argc, const char **argv, const size_t *lengths, link_done *done,
+    void *arg)
+{
+	assert(link->state == LINK_PROVING || link->state == LINK_UP);
+	send_command(link, argc, argv, lengths, done, arg);
+}
+
+static void
+on_message(redisAsyncContext *context, void *reply, void *unused)
+{
+	struct link *link = context->data;
+
+	(void)unused;
+	if (link != NULL && reply != NULL)
+		link->message(link->owner->arg, link, reply);
+}
+
+void
+link_subscribe(struct link *link, const char *channel, link_done *done)
+{
+	const char *argv[] = {"SUBSCRIBE", channel};
+
+	assert(link->state == LINK_UP && link->n_commands == 0);
+	link->message = done;
+	redisAsyncCommandArgv(link->context, on_message, NULL, 2, argv, NULL);
+}
+
+/* ------------------------------------------------------------------ the way up */
+
+/* True if the reply is an error, which ends the link. */
+static bool
+is_refused(struct link *link, const redisReply *reply, const char *command)
+{
+	if (reply->type != REDIS_REPLY_ERROR)
+		return false;
+	link_fail(link, "%s: %s", command, reply->str);
+	return true;
+}
+
+static void
+on_auth(void *arg, struct link *link, const redisReply *reply)
+{
+	(void)arg;
+	if (!is_refused(link, reply, "AUTH"))
+		link_advance(link);
+}
+
+static void
+on_select(void *arg, struct link *link, const redisReply *reply)
+{
+	(void)arg;
+	if (!is_refused(link, reply, "SELECT"))
+		link_advance(link);
+}
+
+static void
+on_info(void *arg, struct link *link, const redisReply *reply)
+{
+	struct server_info server;
+
+	(void)arg;
+	if (is_refused(link, reply, "INFO"))
+		return;
+	if (reply->type != REDIS_REPLY_STRING) {
+		link_fail(link, "INFO: not answered by a text");
+		return;
+	}
+	server_read(reply->str, reply->len, &server);
+	if (server.why[0] != '\0') {
+		link_fail(link, "%s", server.why);
+		return;
+	}
+	if (server.warning[0] != '\0')
+		link->env->warn(link->env->arg, server.warning);
+	memcpy(link->version, server.version, sizeof link->version);
+	link_advance(link);
+}
+
+static void
+on_load(void *arg, struct link *link, const redisReply *reply)
+{
+	(void)arg;
+	if (is_refused(link, reply, "SCRIPT LOAD"))
+		return;
+	if (reply->type != REDIS_REPLY_STRING || reply->len != sizeof link->sha - 1) {
+		link_fail(link, "SCRIPT LOAD: not answered by a SHA-1");
+		return;
+	}
+	memcpy(link->sha, reply->str, sizeof link->sha);
+	link->is_loading = false;
+	if (link->state == LINK_LOADING)
+		link_advance(link);
+}
+
+static void
+send_words(struct link *link, link_done *done, int argc, ...)
+{
+	const char *argv[4];
+	va_list ap;
+
+	va_start(ap, argc);
+	for (int i = 0; i < argc; i++)
+		argv[i] = va_arg(ap, const char *);
+	va_end(ap);
+	send_command(link, argc, argv, NULL, done, NULL);
+}
+
+void
+link_reload(struct link *link)
+{
+	if (link->is_loading)
+		return;
+	link->is_loading = true;
+	send_words(link, on_load, 3, "SCRIPT", "LOAD", link->script);
+}
+
+/* Into buf, without a line end.  0, or -1 with errno. */
+static int
+read_password(const char *path, char *buf, size_t size)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	ssize_t n;
+
+	if (fd < 0)
+		return -1;
+	n = read(fd, buf, size);
+	close(fd);
+	if (n >= 0 && (size_t)n == size) {
+		errno = EFBIG;
+		return -1;
+	}
+	if (n < 0)
+		return -1;
+	buf[n] = '\0';
+	buf[strcspn(buf, "\r\n")] = '\0';
+	return 0;
+}
+
+/* Connected.  AUTH goes alone: behind one that is refused, commands run as the default user. */
+static void
+link_greet(struct link *link)
+{
+	const struct config_redis *config = link->env->config;
+	const char *user = config->address.user != NULL ? config->address.user : config->username;
+	const char *password = config->address.password;
+	char buf[PASSWORD_MAX];
+
+	if (config->password_file[0] != '\0') {
+		if (read_password(config->password_file, buf, sizeof buf) < 0) {
+			link_fail(link, "%s: %s", config->password_file, strerror(errno));
+			return;
+		}
+		password = buf;
+	}
+	set_timer(link, connect_timeout(link));
+	enter(link, LINK_AUTHENTICATING);
+	if (user[0] != '\0')
+		send_words(link, on_auth, 3, "AUTH", user, password != NULL ? password : "");
+	else if (password != NULL)
+		send_words(link, on_auth, 2, "AUTH", password);
+	else
+		link_advance(link);
+	explicit_bzero(buf, sizeof buf);
+}
+
+static void
+prove(struct link *link)
+{
+	enter(link, LINK_PROVING);
+	if (link->owner->prove != NULL)
+		link->owner->prove(link->owner->arg, link);
+	if (link->state == LINK_PROVING && link->context != NULL && link->n_commands == 0)
+		link_advance(link);
+}
+
+/* The state's command has been answered well: the next. */
+static void
+link_advance(struct link *link)
+{
+	char db[16];
+
+	switch (link->state) {
+	case LINK_AUTHENTICATING:
+		if (link->env->config->address.db > 0) {
+			enter(link, LINK_SELECTING);
+			snprintf(db, sizeof db, "%u", link->env->config->address.db);
+			send_words(link, on_select, 2, "SELECT", db);
+			break;
+		}
+		/* fallthrough */
+	case LINK_SELECTING:
+		enter(link, LINK_CHECKING);
+		send_words(link, on_info, 1, "INFO");
+		break;
+	case LINK_CHECKING:
+		if (link->script != NULL) {
+			enter(link, LINK_LOADING);
+			link_reload(link);
+			break;
+		}
+		/* fallthrough */
+	case LINK_LOADING:
+		prove(link);
+		break;
+	case LINK_PROVING:
+		enter(link, LINK_UP);
+		link->n_failures = 0;
+		event_del(link->timer);
+		link->owner->up(link->owner->arg, link);
+		break;
+	default:
+		assert(!"a state without a command");
+	}
+}
+
+/* ------------------------------------------------------------------ connecting */
+
+/* Old versions of hiredis use the context after this returns, so nothing is done here that could
+ * free it.  After a failure it is theirs already. */
+static void
+on_connect(const redisAsyncContext *context, int status)
+{
+	struct link *link = context->data;
+
+	if (link == NULL)
+		return;
+	if (status == REDIS_OK) {
+		enter(link, LINK_CONNECTED);
+		set_timer(link, 0);
+	} else {
+		link->context = NULL;
+		link_fail(link, "%s", context->c.errstr);
+	}
+}
+
+static void
+on_disconnect(const redisAsyncContext *context, int status)
+{
+	struct link *link = context->data;
+
+	(void)status;
+	if (link == NULL)
+		return;
+	link->context = NULL;
+	link_fail(link, "the connection was closed: %s", context->errstr);
+}
+
+/* What hiredis leaves out.  A subscriber sends nothing, so it needs the keepalive; where we send,
+ * the user timeout counts. */
+static void
+set_socket(int fd, bool is_tcp, nsec timeout)
+{
+	const struct {
+		int level, name, value;
+	} options[] = {
+	    {SOL_SOCKET, SO_KEEPALIVE, 1},
+	    {IPPROTO_TCP, TCP_KEEPIDLE, 15},
+	    {IPPROTO_TCP, TCP_KEEPINTVL, 5},
+	    {IPPROTO_TCP, TCP_KEEPCNT, 3},
+	    {IPPROTO_TCP, TCP_USER_TIMEOUT, (int)(timeout / NSEC_MS)},
+	};
+
+	fcntl(fd, F_SETFD, FD_CLOEXEC);
+	for (size_t i = 0; is_tcp && i < sizeof options / sizeof options[0]; i++)
+		if (setsockopt(fd, options[i].level, options[i].name, &options[i].value, sizeof(int)) < 0)
+			log_debug("setsockopt: %s", strerror(errno));
+}
+
+static void
+link_connect(struct link *link)
+{
+	const struct url *url = &link->env->config->address;
+	redisAsyncContext *context;
+
+	enter(link, LINK_CONNECTING);
+	link->deadline = clock_now() + connect_timeout(link);
+	context = url->path != NULL ? redisAsyncConnectUnix(url->path) :
+	    redisAsyncConnect(link->resolved.address[link->address], url->port);
+	if (context == NULL) {
+		link_fail(link, "no memory");
+		return;
+	}
+	link->context = context;
+	if (context->err != 0) {
+		link_fail(link, "%s", context->errstr);
+		return;
+	}
+	context->data = link;
+	set_socket(context->c.fd, url->path == NULL, command_timeout(link));
+	if (redisLibeventAttach(context, link->env->base) != REDIS_OK ||
+	    redisAsyncSetConnectCallback(context, on_connect) != REDIS_OK ||
+	    redisAsyncSetDisconnectCallback(context, on_disconnect) != REDIS_OK) {
+		link_fail(link, "no memory");
+		return;
+	}
+	set_timer(link, connect_timeout(link));
+}
+
+static void
+on_resolved(void *arg, const struct resolved *resolved)
+{
+	struct link *link = arg;
+
+	if (resolved->n == 0) {
+		link_fail(link, "%s: %s", link->env->config->address.host, resolved->why);
+		return;
+	}
+	link->resolved = *resolved;
+	link->address = 0;
+	link_connect(link);
+}
+
+static void
+link_try(struct link *link)
+{
+	if (link->env->resolver == NULL || link->address < link->resolved.n) {
+		link_connect(link);
+		return;
+	}
+	enter(link, LINK_RESOLVING);
+	link->deadline = clock_now() + connect_timeout(link);
+	set_timer(link, connect_timeout(link));
+	if (!resolver_ask(link->env->resolver, &link->resolve))
+		link_fail(link, "resolver: %s", strerror(errno));
+}
+
+void
+link_init(struct link *link, const char *name, const struct link_env *env,
+    const struct link_owner *owner, const char *script)
+{
+	*link = (struct link){.env = env, .owner = owner, .script = script};
+	snprintf(link->name, sizeof link->name, "%s", name);
+	link->resolve = (struct resolve){.done = on_resolved, .arg = link};
+	link->timer = evtimer_new(env->base, on_timer, link);
+	if (link->timer == NULL)
+		abort();
+	set_timer(link, 0);
+}
+
+void
+link_fini(struct link *link)
+{
+	resolver_forget(&link->resolve);
+	drop_context(link);
+	event_free(link->timer);
+	free(link->commands);
+}

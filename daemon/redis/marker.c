@@ -1,0 +1,86 @@
+/* The markers: what this daemon has heard of each shard of the Redis it speaks to. */
+#include "daemon/redis/marker.h"
+
+#include <hiredis/hiredis.h>
+
+#include "daemon/clock.h"
+#include "daemon/log.h"
+#include "daemon/redis/link.h"
+#include "daemon/redis/server.h"
+
+void
+markers_init(struct markers *markers, const char *prefix, const struct xch_daemon *self, usec lease,
+    usec grace)
+{
+	*markers = (struct markers){.prefix = prefix, .self = *self, .lease = lease, .grace = grace};
+	for (unsigned i = 0; i < EXCHANGE_SHARDS; i++)
+		markers->shards[i].markers = markers;
+}
+
+void
+markers_fini(struct markers *markers)
+{
+	exchange_command_fini(&markers->command);
+}
+
+void
+shard_heard(struct shard *shard, nsec now, uint64_t era, usec grace, usec longest_lease)
+{
+	struct markers *markers = shard->markers;
+
+	shard->era = era;
+	shard->grace_end = grace > 0 ? now + grace * 1000 : 0;
+	shard->is_bad = false;
+	if (markers->grace > 0 && longest_lease > markers->grace)
+		markers->grace = longest_lease;
+	if (longest_lease > markers->lease && !markers->has_warned) {
+		markers->has_warned = true;
+		log_warnx("redis: another slotd has (or had) a lease_ms of %lld, and this one has %lld: "
+		    "give all the same", (long long)(longest_lease / 1000),
+		    (long long)(markers->lease / 1000));
+	}
+}
+
+nsec
+markers_left(const struct markers *markers, nsec now)
+{
+	nsec left = 0;
+
+	for (unsigned i = 0; i < EXCHANGE_SHARDS; i++)
+		if (markers->shards[i].grace_end - now > left)
+			left = markers->shards[i].grace_end - now;
+	return left;
+}
+
+static void
+on_touched(void *arg, struct link *link, const redisReply *reply)
+{
+	struct shard *shard = arg;
+	struct exchange_touched touched;
+
+	if (reply->type == REDIS_REPLY_ERROR && !server_refuses(reply->str)) {
+		if (!shard->is_bad)
+			log_warnx("redis: %s", reply->str);
+		shard->is_bad = true;
+	} else if (reply->type == REDIS_REPLY_ERROR) {
+		link_fail(link, "%s", reply->str);
+	} else if (reply->type != REDIS_REPLY_STRING ||
+	    exchange_decode_touch(reply->str, reply->len, &touched) < 0) {
+		link_fail(link, "the answer for a marker is not understood");
+	} else {
+		shard_heard(shard, clock_now(), touched.era, touched.grace, touched.longest_lease);
+	}
+}
+
+void
+markers_touch(struct markers *markers, struct link *link)
+{
+	struct exchange_command *command = &markers->command;
+
+	for (unsigned i = 0; i < EXCHANGE_SHARDS; i++) {
+		exchange_encode_touch(command, link->sha, markers->prefix, i, &markers->self,
+		    markers->shards[i].era, markers->grace);
+		link_send(link, command->argc, command->argv, command->lens, on_touched,
+		    &markers->shards[i]);
+	}
+}
