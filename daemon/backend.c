@@ -1,4 +1,4 @@
-/* The backend as the loop sees it: requests in, replies out, each an event for the arbiter. */
+/* The backend that is in memory: requests in, replies out. */
 #include "daemon/backend.h"
 
 #include <assert.h>
@@ -9,61 +9,106 @@
 #include "daemon/core/alloc.h"
 #include "daemon/core/memory.h"
 
-struct backend {
+struct memory {
+	struct backend backend;
 	struct mem *mem;
 	const struct xch_request **asked;       /* not answered yet; the arbiter's */
 	size_t n_asked, size;
 	size_t n_answered;                      /* of asked, from its beginning */
+	unsigned n_said;                        /* of what is said at first */
 };
 
-struct backend *
-backend_new(void)
+static void
+memory_ask(struct backend *backend, unsigned link, const struct xch_request *request)
 {
-	struct backend *backend = calloc(1, sizeof *backend);
-	uint64_t sid;
+	struct memory *memory = (struct memory *)backend;
 
-	if (backend == NULL)
-		return NULL;
-	backend->mem = mem_new();
-	if (backend->mem == NULL || getrandom(&sid, sizeof sid, 0) != sizeof sid) {
-		backend_free(backend);
-		return NULL;
-	}
-	mem_set_identity(backend->mem, sid);
-	return backend;
+	(void)link;
+	ALLOC_ROOM(memory->asked, memory->n_asked, memory->size, 1);
+	memory->asked[memory->n_asked++] = request;
 }
 
-void
-backend_free(struct backend *backend)
+static void
+memory_hang_up(struct backend *backend, unsigned link)
 {
-	if (backend == NULL)
-		return;
-	mem_free(backend->mem);
-	free(backend->asked);
-	free(backend);
+	(void)backend;
+	(void)link;
+	assert(!"memory answers at once");
 }
 
-void
-backend_ask(struct backend *backend, const struct xch_request *request)
+/* It could answer when it is asked, but a reply is made when it is taken. */
+static bool
+memory_next(struct backend *backend, struct arb_event *event)
 {
-	ALLOC_ROOM(backend->asked, backend->n_asked, backend->size, 1);
-	backend->asked[backend->n_asked++] = request;
-}
-
-bool
-backend_next(struct backend *backend, struct arb_event *event)
-{
+	static const enum arb_event_type first[] = {ARB_LINK_UP, ARB_SUB_UP};
+	struct memory *memory = (struct memory *)backend;
 	const struct xch_request *request;
 	const struct xch_push *pushes;
 	uint32_t n_pushes;
 
-	if (backend->n_answered == backend->n_asked) {
-		backend->n_answered = backend->n_asked = 0;
+	if (memory->n_said < sizeof first / sizeof first[0]) {
+		*event = (struct arb_event){.type = first[memory->n_said++]};
+		return true;
+	}
+	if (memory->n_answered == memory->n_asked) {
+		memory->n_answered = memory->n_asked = 0;
 		return false;
 	}
-	request = backend->asked[backend->n_answered++];
+	request = memory->asked[memory->n_answered++];
 	*event = (struct arb_event){.type = ARB_REPLY, .reply.group = request->group};
-	event->reply.reply = mem_exchange(backend->mem, clock_server(), request, &pushes, &n_pushes);
+	event->reply.reply = mem_exchange(memory->mem, clock_server(), request, &pushes, &n_pushes);
 	assert(n_pushes == 0);  /* they are for other daemons, and there is none */
 	return true;
+}
+
+static nsec
+memory_grace(const struct backend *backend, const char *group, nsec now)
+{
+	(void)backend;
+	(void)group;
+	(void)now;
+	return 0;
+}
+
+static bool
+memory_is_busy(const struct backend *backend)
+{
+	const struct memory *memory = (const struct memory *)backend;
+
+	return memory->n_answered < memory->n_asked;
+}
+
+static void
+memory_free(struct backend *backend)
+{
+	struct memory *memory = (struct memory *)backend;
+
+	mem_free(memory->mem);
+	free(memory->asked);
+	free(memory);
+}
+
+struct backend *
+backend_memory_new(void)
+{
+	struct memory *memory = calloc(1, sizeof *memory);
+	uint64_t sid;
+
+	if (memory == NULL)
+		return NULL;
+	memory->backend = (struct backend){
+	    .ask = memory_ask,
+	    .hang_up = memory_hang_up,
+	    .next = memory_next,
+	    .grace = memory_grace,
+	    .is_busy = memory_is_busy,
+	    .free = memory_free,
+	};
+	memory->mem = mem_new();
+	if (memory->mem == NULL || getrandom(&sid, sizeof sid, 0) != sizeof sid) {
+		memory_free(&memory->backend);
+		return NULL;
+	}
+	mem_set_identity(memory->mem, sid);
+	return &memory->backend;
 }

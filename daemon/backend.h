@@ -1,7 +1,8 @@
-/* The backend as the loop sees it: requests in, replies out, each an event for the arbiter.
+/* The backend as the loop sees it: what answers exchanges, and says what becomes of its links.
  *
- * It is the one of memory: it could answer at once.  But its replies are taken one by one when the
- * loop is ready, so that none is handled while other actions of the arbiter are under way. */
+ * There are two, memory and Redis, and the arbiter cannot tell which one it has.  Whatever a backend
+ * has to say it keeps until it is taken by next(), so that nothing is handled while other actions of
+ * the arbiter are under way; it calls wake() when something has come up by itself. */
 #ifndef BACKEND_H
 #define BACKEND_H
 
@@ -9,16 +10,27 @@
 
 #include "daemon/core/arbiter.h"
 
-struct backend;
+struct backend {
+	/* Asks for one exchange.  Keeps the pointer until it is answered or the link is down.  One
+	 * for a link that is down is lost: the arbiter will hear that it is. */
+	void (*ask)(struct backend *backend, unsigned link, const struct xch_request *request);
 
-struct backend *backend_new(void);      /* NULL: no memory, or no random numbers */
-void backend_free(struct backend *backend);
+	/* Drops the link; ARB_LINK_DOWN follows. */
+	void (*hang_up)(struct backend *backend, unsigned link);
 
-/* Asks for one exchange.  Keeps the pointer until backend_next has answered it. */
-void backend_ask(struct backend *backend, const struct xch_request *request);
+	/* The next event; what it points to lives until the next call.  False: there is none. */
+	bool (*next)(struct backend *backend, struct arb_event *event);
 
-/* The reply to the oldest request that has none; it lives until the next call.  False: there is no
- * such request. */
-bool backend_next(struct backend *backend, struct arb_event *event);
+	/* What is left of the grace in which the group is, as far as the backend has said; 0: none. */
+	nsec (*grace)(const struct backend *backend, const char *group, nsec now);
+
+	/* Something is asked that is not answered. */
+	bool (*is_busy)(const struct backend *backend);
+
+	void (*free)(struct backend *backend);
+};
+
+/* It arbitrates this host alone.  NULL: no memory, or no random numbers. */
+struct backend *backend_memory_new(void);
 
 #endif

@@ -60,13 +60,30 @@ open_lock(const char *path)
 	return fd;
 }
 
+static void
+draw_install(struct lock *lock)
+{
+	lock->generation = 1;
+	if (getrandom(&lock->install, sizeof(lock->install), 0) != sizeof(lock->install))
+		fatal("getrandom");
+}
+
+static int
+write_contents(const struct lock *lock)
+{
+	char text[TEXT_MAX];
+	int len = snprintf(text, sizeof(text), WRITE_FORMAT, (int)getpid(), lock->install,
+	    lock->generation);
+
+	return pwrite(lock->fd, text, (size_t)len, 0) != len || ftruncate(lock->fd, len) < 0 ? -1 : 0;
+}
+
 struct lock
 lock_take(const char *socket)
 {
 	struct contents c;
 	struct lock lock;
-	char path[4096], text[TEXT_MAX];
-	int len;
+	char path[4096];
 
 	if ((size_t)snprintf(path, sizeof(path), "%s.lock", socket) >= sizeof(path))
 		fatalx("%s: the path is too long", socket);
@@ -78,17 +95,23 @@ lock_take(const char *socket)
 			fatalx("%s: another slotd serves this socket (pid %d)", path, c.pid);
 		fatalx("%s: another slotd serves this socket", path);
 	}
-	if (!read_contents(lock.fd, &c)) {
+	if (read_contents(lock.fd, &c)) {
+		lock.install = c.install;
+		lock.generation = c.generation + 1;
+	} else {
 		if (lseek(lock.fd, 0, SEEK_END) > 0)
 			log_warnx("%s: not understood; starting as a new install", path);
-		c.generation = 0;
-		if (getrandom(&c.install, sizeof(c.install), 0) != sizeof(c.install))
-			fatal("getrandom");
+		draw_install(&lock);
 	}
-	lock.install = c.install;
-	lock.generation = c.generation + 1;
-	len = snprintf(text, sizeof(text), WRITE_FORMAT, (int)getpid(), lock.install, lock.generation);
-	if (pwrite(lock.fd, text, (size_t)len, 0) != len || ftruncate(lock.fd, len) < 0)
+	if (write_contents(&lock) < 0)
 		fatal("%s", path);
 	return lock;
+}
+
+void
+lock_renew(struct lock *lock)
+{
+	draw_install(lock);
+	if (write_contents(lock) < 0)
+		log_warn("the lock file");
 }

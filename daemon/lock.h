@@ -17,4 +17,7 @@ struct lock {
  * had.  To be called before anything else is done about the socket. */
 struct lock lock_take(const char *socket);
 
+/* Draws another install, and writes it: somebody else has a copy of this one. */
+void lock_renew(struct lock *lock);
+
 #endif

@@ -11,18 +11,30 @@
 
 #include "daemon/backend.h"
 #include "daemon/clock.h"
+#include "daemon/config.h"
 #include "daemon/log.h"
+#include "daemon/redis/redis.h"
+
+#define FINISH_MS 1000
 
 struct loop {
 	struct event_base *base;
 	struct arb *arb;
 	struct backend *backend;
 	struct loop_hooks hooks;
+	struct xch_daemon (*gone)(void *arg);
+	void *gone_arg;
 	struct event *timer;
 	int timer_fd;
 	nsec armed;             /* what timer_fd is set to; NSEC_NEVER: to nothing */
 	bool is_stepping;
+	bool is_gone;           /* another daemon has our identity: see start_afresh() */
+
+	struct arb_conf conf;
+	const struct config_redis *redis;
 };
+
+static void on_wake(void *arg);
 
 /* The timer is a timerfd on CLOCK_BOOTTIME, not libevent's own: that one stands still in suspend,
  * and counts from a time of the last wake-up.  It is armed with the absolute time, and only when
@@ -70,8 +82,28 @@ on_libevent_log(int severity, const char *message)
 		log_debug("libevent: %s", message);
 }
 
+/* The arbiter and its backend, for the identity that conf says. */
+static void
+make_arbiter(struct loop *loop)
+{
+	loop->arb = arb_new(&loop->conf);
+	if (loop->redis->url[0] != '\0')
+		loop->backend = backend_redis_new(loop->base, loop->redis, &loop->conf, on_wake, loop);
+	else
+		loop->backend = backend_memory_new();
+	if (loop->arb == NULL || loop->backend == NULL)
+		fatal("loop");
+}
+
+static void
+free_arbiter(struct loop *loop)
+{
+	arb_free(loop->arb);
+	loop->backend->free(loop->backend);
+}
+
 struct loop *
-loop_new(const struct arb_conf *conf)
+loop_new(const struct arb_conf *conf, const struct config_redis *redis)
 {
 	struct loop *loop = calloc(1, sizeof *loop);
 	struct event_config *config;
@@ -83,17 +115,17 @@ loop_new(const struct arb_conf *conf)
 	event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK);
 	loop->base = event_base_new_with_config(config);
 	event_config_free(config);
-	loop->arb = arb_new(conf);
-	loop->backend = backend_new();
 	loop->timer_fd = timerfd_create(CLOCK_BOOTTIME, TFD_NONBLOCK | TFD_CLOEXEC);
-	if (loop->base == NULL || loop->arb == NULL || loop->backend == NULL || loop->timer_fd < 0)
+	if (loop->base == NULL || loop->timer_fd < 0)
 		fatal("loop");
 	loop->armed = NSEC_NEVER;
 	loop->timer = event_new(loop->base, loop->timer_fd, EV_READ | EV_PERSIST, on_timer, loop);
 	if (loop->timer == NULL || event_add(loop->timer, NULL) < 0)
 		fatalx("loop: no timer");
-	loop_step(loop, &(struct arb_event){.type = ARB_LINK_UP});
-	loop_step(loop, &(struct arb_event){.type = ARB_SUB_UP});
+	loop->conf = *conf;
+	loop->redis = redis;
+	make_arbiter(loop);
+	on_wake(loop);
 	return loop;
 }
 
@@ -102,8 +134,7 @@ loop_free(struct loop *loop)
 {
 	event_free(loop->timer);
 	close(loop->timer_fd);
-	arb_free(loop->arb);
-	backend_free(loop->backend);
+	free_arbiter(loop);
 	event_base_free(loop->base);
 	free(loop);
 	libevent_global_shutdown();
@@ -113,6 +144,13 @@ void
 loop_set_hooks(struct loop *loop, const struct loop_hooks *hooks)
 {
 	loop->hooks = *hooks;
+}
+
+void
+loop_set_gone(struct loop *loop, struct xch_daemon (*gone)(void *arg), void *arg)
+{
+	loop->gone = gone;
+	loop->gone_arg = arg;
 }
 
 struct event_base *
@@ -140,7 +178,7 @@ loop_drain(struct loop *loop)
 			loop->hooks.action(loop->hooks.arg, &action);
 			break;
 		case ARB_EXCHANGE:
-			backend_ask(loop->backend, action.xch);
+			loop->backend->ask(loop->backend, action.link, action.xch);
 			break;
 		case ARB_TELL_KEPT:
 		case ARB_CELL_SET:
@@ -148,27 +186,62 @@ loop_drain(struct loop *loop)
 			assert(!"an action for a strict client, and there is none");
 			break;
 		case ARB_HANG_UP:
+			loop->backend->hang_up(loop->backend, action.link);
+			break;
 		case ARB_IS_GONE:
-			assert(!"the memory backend answers at once, and to us only");
+			loop->is_gone = true;
 			break;
 		}
 	}
 }
 
+/* What the backend has to say, until it has no more. */
+static void
+loop_settle(struct loop *loop)
+{
+	struct arb_event event;
+
+	while (loop->backend->next(loop->backend, &event)) {
+		arb_step(loop->arb, clock_now(), &event);
+		loop_drain(loop);
+	}
+}
+
+/* During a step it is asked anyway. */
+static void
+on_wake(void *arg)
+{
+	struct loop *loop = arg;
+
+	if (loop->is_stepping)
+		return;
+	loop->is_stepping = true;
+	loop_settle(loop);
+	loop->is_stepping = false;
+}
+
 void
 loop_step(struct loop *loop, const struct arb_event *event)
 {
-	struct arb_event reply;
-
 	assert(!loop->is_stepping);
 	loop->is_stepping = true;
 	arb_step(loop->arb, clock_now(), event);
 	loop_drain(loop);
-	while (backend_next(loop->backend, &reply)) {
-		arb_step(loop->arb, clock_now(), &reply);
-		loop_drain(loop);
-	}
+	loop_settle(loop);
 	loop->is_stepping = false;
+}
+
+/* Another daemon runs with our install id, and the backend listens to it: what we held is its.  All
+ * clients are closed, which leaves the arbiter empty; a new one begins under a new identity. */
+static void
+start_afresh(struct loop *loop)
+{
+	loop->is_gone = false;
+	loop->conf.self = loop->gone(loop->gone_arg);
+	free_arbiter(loop);
+	loop->armed = NSEC_NEVER;
+	make_arbiter(loop);
+	on_wake(loop);
 }
 
 void
@@ -178,4 +251,26 @@ loop_turn(struct loop *loop)
 	if (event_base_loop(loop->base, EVLOOP_ONCE) < 0)
 		fatal("event_base_loop");
 	loop->hooks.turn(loop->hooks.arg);
+	if (loop->is_gone)
+		start_afresh(loop);
+}
+
+void
+loop_finish(struct loop *loop)
+{
+	const struct timeval most = {FINISH_MS / 1000, FINISH_MS % 1000 * 1000};
+
+	if (event_base_loopexit(loop->base, &most) < 0)
+		return;
+	while (loop->backend->is_busy(loop->backend) && !event_base_got_exit(loop->base)) {
+		loop_arm(loop);
+		if (event_base_loop(loop->base, EVLOOP_ONCE) < 0)
+			return;
+	}
+}
+
+nsec
+loop_grace(const struct loop *loop, const char *group)
+{
+	return loop->backend->grace(loop->backend, group, clock_now());
 }

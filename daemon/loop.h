@@ -9,6 +9,7 @@
 
 #include "daemon/core/arbiter.h"
 
+struct config_redis;
 struct event_base;
 struct loop;
 
@@ -20,17 +21,26 @@ struct loop_hooks {
 	void *arg;
 };
 
-struct loop *loop_new(const struct arb_conf *conf);     /* fatal if it cannot be had */
+/* The backend is memory if redis has no URL.  Keeps the pointer to redis.  Fatal if it cannot be had. */
+struct loop *loop_new(const struct arb_conf *conf, const struct config_redis *redis);
 void loop_free(struct loop *loop);
 void loop_set_hooks(struct loop *loop, const struct loop_hooks *hooks);
 
+/* gone() is called when another daemon runs with our identity: it closes every client, and tells a
+ * new identity. */
+void loop_set_gone(struct loop *loop, struct xch_daemon (*gone)(void *arg), void *arg);
+
 struct event_base *loop_base(struct loop *loop);
 const struct arb *loop_arb(const struct loop *loop);    /* for the functions that only read */
+nsec loop_grace(const struct loop *loop, const char *group);    /* left, as last heard; 0: none */
 
 /* One event, and all that follows from it. */
 void loop_step(struct loop *loop, const struct arb_event *event);
 
 /* Waits until something happens, and handles all that has. */
 void loop_turn(struct loop *loop);
+
+/* All clients are gone: waits for a moment, so that the backend hears what they gave back. */
+void loop_finish(struct loop *loop);
 
 #endif

@@ -22,20 +22,21 @@
 /* Exit statuses; 0 is the end by a signal, 1 (fatal) a start that failed.  See slotd(8). */
 enum { EXIT_USAGE = 64, EXIT_CONFIG = 78 };
 
-#define OWN_FDS 32              /* descriptors that are not a client's, with room to spare */
+#define OWN_FDS 48              /* descriptors that are not a client's, with room to spare */
 
 struct options {
-	const char *config, *socket;
+	const char *config, *socket, *redis;
 	bool only_check;
 };
 
 static const char usage[] =
-    "usage: slotd [--config FILE] [--socket PATH]\n"
+    "usage: slotd [--config FILE] [--socket PATH] [--redis URL]\n"
     "       slotd --check-config [--config FILE]\n"
     "       slotd --help | --version\n"
     "\n"
     "  --config FILE    read this file instead of " CONFIG_PATH "\n"
     "  --socket PATH    listen here, whatever the file says\n"
+    "  --redis URL      share the slots through this Redis, whatever the file says\n"
     "  --check-config   say what is wrong with the configuration, and exit\n"
     "  --help           print this, and exit\n"
     "  --version        print the version, and exit\n";
@@ -45,8 +46,9 @@ parse_options(int argc, char **argv)
 {
 	static const struct option known[] = {
 	    {"config", required_argument, NULL, 'c'}, {"socket", required_argument, NULL, 's'},
-	    {"check-config", no_argument, NULL, 'n'}, {"help", no_argument, NULL, 'h'},
-	    {"version", no_argument, NULL, 'v'},      {NULL, 0, NULL, 0}};
+	    {"redis", required_argument, NULL, 'r'},  {"check-config", no_argument, NULL, 'n'},
+	    {"help", no_argument, NULL, 'h'},         {"version", no_argument, NULL, 'v'},
+	    {NULL, 0, NULL, 0}};
 	struct options options = {0};
 	int option;
 
@@ -57,6 +59,9 @@ parse_options(int argc, char **argv)
 			break;
 		case 's':
 			options.socket = optarg;
+			break;
+		case 'r':
+			options.redis = optarg;
 			break;
 		case 'n':
 			options.only_check = true;
@@ -99,11 +104,16 @@ read_config(const struct options *options)
 {
 	struct config *config = config_load(options->config,
 	    options->only_check ? complain_plain : complain_log, NULL);
+	char why[256];
 
 	if (config == NULL)
 		exit(EXIT_CONFIG);
 	if (options->socket != NULL && config_set_socket(config, options->socket) < 0) {
 		log_error("--socket %s: empty, or too long for a socket", options->socket);
+		exit(EXIT_USAGE);
+	}
+	if (options->redis != NULL && config_set_redis(config, options->redis, why, sizeof(why)) < 0) {
+		log_error("--redis: %s", why);
 		exit(EXIT_USAGE);
 	}
 	return config;
@@ -145,31 +155,63 @@ raise_max_clients(const struct config *config)
 	return (uint32_t)(fds.rlim_cur - OWN_FDS);
 }
 
+static struct xch_daemon
+identity(const struct lock *lock)
+{
+	struct xch_daemon self = {.install = lock->install, .generation = lock->generation};
+
+	if (getrandom(&self.nonce, sizeof self.nonce, 0) != sizeof self.nonce)
+		fatal("getrandom");
+	return self;
+}
+
 static struct loop *
 make_loop(const struct config *config, const struct lock *lock)
 {
 	struct arb_conf conf = {
-	    .self = {.install = lock->install, .generation = lock->generation},
+	    .self = identity(lock),
 	    .lease = config->lease_ms * NSEC_MS,
 	    .margin = config->margin_ms * NSEC_MS,
+	    .grace = config->grace_ms * NSEC_MS,
 	    .idle = config->idle_ms * NSEC_MS,
 	    .recall = config->recall_ms * NSEC_MS,
-	    .command_timeout = config->lease_ms * NSEC_MS,      /* memory answers at once */
-	    .sole = true,
-	    .n_links = 1,
+	    .command_timeout = config->redis.command_timeout_ms * NSEC_MS,
+	    .n_links = (unsigned)config->redis.pool,
 	};
 
-	if (getrandom(&conf.self.nonce, sizeof conf.self.nonce, 0) != sizeof conf.self.nonce)
-		fatal("getrandom");
-	return loop_new(&conf);
+	if (config->redis.url[0] == '\0') {     /* memory: it answers at once, and to us alone */
+		conf.command_timeout = conf.lease;
+		conf.grace = 0;
+		conf.sole = true;
+		conf.n_links = 1;
+	} else if (config->redis.address.password != NULL && config->is_public) {
+		log_warnx("every user of this host can read the configuration, and the password of "
+		    "Redis in it; chmod it, or use password_file");
+	}
+	return loop_new(&conf, &config->redis);
 }
-
-/* ---------------------------------------------------------------- the end */
 
 struct running {
 	struct server server;
 	struct listener *listener;
+	struct lock lock;
 };
+
+/* A copied virtual machine or directory, most likely. */
+static struct xch_daemon
+on_gone(void *arg)
+{
+	struct running *running = arg;
+
+	log_error("another slotd runs with the install %016" PRIx64 " of this one, which a copy of the "
+	    "lock file does; every connection is closed, and a new install begins",
+	    running->lock.install);
+	server_close_all(&running->server, "another slotd has taken its slots");
+	lock_renew(&running->lock);
+	return identity(&running->lock);
+}
+
+/* ---------------------------------------------------------------- the end */
 
 static void
 on_signal(evutil_socket_t signal, short what, void *arg)
@@ -190,7 +232,6 @@ main(int argc, char **argv)
 	struct options options = parse_options(argc, argv);
 	struct config *config;
 	struct running running;
-	struct lock lock;
 	struct loop *loop;
 	struct event *term, *interrupt;
 	char *path = NULL;
@@ -206,8 +247,9 @@ main(int argc, char **argv)
 	log_set_level((enum log_level)config->log_level);
 
 	fd = systemd_listen_fd(&path);
-	lock = lock_take(fd >= 0 ? path : config->socket);
-	loop = make_loop(config, &lock);
+	running.lock = lock_take(fd >= 0 ? path : config->socket);
+	loop = make_loop(config, &running.lock);
+	loop_set_gone(loop, on_gone, &running);
 	server_init(&running.server, loop, config, raise_max_clients(config));
 	running.listener = listener_new(&running.server, config, fd);
 	term = evsignal_new(loop_base(loop), SIGTERM, on_signal, &running);
@@ -217,18 +259,19 @@ main(int argc, char **argv)
 		fatalx("no signal handlers");
 	log_info("slotd " SLOTD_VERSION " listens on %s (libevent %s, install %016" PRIx64
 	    ", generation %" PRIu64 ")", fd >= 0 ? path : config->socket, event_get_version(),
-	    lock.install, lock.generation);
+	    running.lock.install, running.lock.generation);
 	systemd_notify("READY=1");
 
 	while (running.server.is_running)
 		loop_turn(loop);
+	loop_finish(loop);
 
 	event_free(term);
 	event_free(interrupt);
 	listener_free(running.listener);
 	server_fini(&running.server);
 	loop_free(loop);
-	close(lock.fd);
+	close(running.lock.fd);
 	config_free(config);
 	free(path);
 	log_info("stopped");

@@ -20,7 +20,6 @@ need_module hiredis libhiredis-dev
 need_header uthash.h uthash-dev
 if [ "$1" = check ]; then
 	need_command clang clang
-	need_command redis-server redis-server
 	need_command valgrind valgrind
 	need_command python3 python3
 	need_command perl perl
@@ -30,7 +29,6 @@ if [ "$1" = check ]; then
 	need_command systemd-analyze systemd
 	need_command g++ g++
 	need_module check check
-	need_module hiredis libhiredis-dev
 	command -v valkey-server >/dev/null 2>&1 || need_command redis-server redis-server
 fi
 

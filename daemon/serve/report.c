@@ -57,6 +57,18 @@ age_ms(nsec since, nsec now)
 
 /* ---------------------------------------------------------------- groups */
 
+/* What other daemons have a part in. */
+static bool
+add_shared(const struct server *server, const struct arb_group_status *status, nsec now,
+    struct output *out)
+{
+	nsec left = status->deadline - now;
+
+	return output_printf(out, " in_use=%u lease_left=%s grace_left=%lld", status->in_use,
+	    number_or_dash(left > 0, left / NSEC_MS).text,
+	    (long long)(loop_grace(server->loop, status->name) / NSEC_MS));
+}
+
 static bool
 add_status(const struct server *server, const char *name, nsec now, const char *before,
     struct output *out)
@@ -65,10 +77,14 @@ add_status(const struct server *server, const char *name, nsec now, const char *
 	struct arb_group_status status;
 	char escaped[WIRE_ESCAPED(WIRE_GROUP_MAX)];
 	const char *from = "none";
-	int64_t limit = 0;
+	bool is_shared = server->config->redis.url[0] != '\0';
+	int64_t limit = -1;
 
 	arb_status(loop_arb(server->loop), name, &status);
-	if (group != NULL && group->limit > 0) {
+	if (status.live != XCH_NO_LIMIT) {
+		from = "live";
+		limit = status.live;
+	} else if (group != NULL && group->limit > 0) {
 		from = "config";
 		limit = group->limit;
 	} else if (status.asked > 0) {
@@ -78,10 +94,12 @@ add_status(const struct server *server, const char *name, nsec now, const char *
 	wire_escape(name, strlen(name), true, escaped, sizeof escaped);
 	return output_printf(out,
 	    "%sgroup=%s limit=%s limit_from=%s held=%u idle=%u ending=%u waiting=%u"
-	    " oldest_wait=%s backend=memory\n",
-	    before, escaped, number_or_dash(limit > 0, limit).text, from, status.held, status.idle,
+	    " oldest_wait=%s backend=%s",
+	    before, escaped, number_or_dash(limit >= 0, limit).text, from, status.held, status.idle,
 	    status.ending, status.waiting,
-	    number_or_dash(status.waiting > 0, age_ms(status.oldest, now)).text);
+	    number_or_dash(status.waiting > 0, age_ms(status.oldest, now)).text,
+	    is_shared ? "redis" : "memory") &&
+	    (!is_shared || add_shared(server, &status, now, out)) && output_add(out, "\n", 1);
 }
 
 struct names {

@@ -82,13 +82,14 @@ server_init(struct server *server, struct loop *loop, const struct config *confi
 	loop_set_hooks(loop, &hooks);
 }
 
-static void
-close_all(struct server *server)
+void
+server_close_all(struct server *server, const char *why)
 {
 	struct client *client, *tmp;
 
 	HASH_ITER(hh, server->clients, client, tmp)
-		session_close(client, "stopped");
+		session_close(client, why);
+	on_turn(server);
 }
 
 static void
@@ -99,7 +100,7 @@ on_stop_timeout(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	log_warnx("%u clients have not read their last answers", server->n_clients);
-	close_all(server);
+	server_close_all(server, "stopped");
 }
 
 void
@@ -122,8 +123,7 @@ server_stop(struct server *server)
 void
 server_fini(struct server *server)
 {
-	close_all(server);
-	on_turn(server);
+	server_close_all(server, "stopped");
 	pending_free_spares(server);
 	output_free_spares();
 }

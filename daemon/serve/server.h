@@ -47,6 +47,9 @@ void server_init(struct server *server, struct loop *loop, const struct config *
     uint32_t max_clients);
 void server_fini(struct server *server);
 
+/* Closes every connection at once. */
+void server_close_all(struct server *server, const char *why);
+
 /* Answers every waiter ERR shutdown and closes each connection when its answers are written, or
  * when it has not read them in time.  is_running is false at the end of that. */
 void server_stop(struct server *server);

@@ -9,41 +9,11 @@ import socket
 import time
 import unittest
 
+from crowd import Counter, lines_of
 from slotd import TIMEOUT, Daemon, Failure
 
 SLOW = float(os.environ.get("SLOTD_TEST_SLOW", "1"))
 WRAPPED = bool(os.environ.get("SLOTD_WRAP"))
-
-
-def lines_of(connection):
-    """What has come by now; slotd writes whole lines, and the test no more than fits."""
-    data = connection.recv(65536)
-    if not data.endswith(b"\n"):
-        raise Failure(f"got {data!r}, which is no line")
-    return data.decode().splitlines()
-
-
-class Counter:
-    """Counts who is inside, on its own: it believes nothing that slotd says but the number."""
-
-    def __init__(self, limit):
-        self._limit = limit
-        self._inside = {}                           # slot -> who
-        self._last_token = {}                       # slot -> token
-        self.entered = self.peak = 0
-
-    def enter(self, slot, token, who):
-        if slot in self._inside or not 1 <= slot <= self._limit:
-            raise Failure(f"slot {slot} of {self._limit} for {who}; inside: {self._inside}")
-        if token <= self._last_token.get(slot, 0):
-            raise Failure(f"slot {slot}: token {token} after {self._last_token[slot]}")
-        self._last_token[slot] = token
-        self._inside[slot] = who
-        self.entered += 1
-        self.peak = max(self.peak, len(self._inside))
-
-    def leave(self, slot):
-        del self._inside[slot]
 
 
 class Contention(unittest.TestCase):

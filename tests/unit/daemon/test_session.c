@@ -35,7 +35,7 @@ setup(void)
 	log_set_level(LOG_LEVEL_ERROR);
 	config = config_load("/dev/null", NULL, NULL);
 	ck_assert_ptr_nonnull(config);
-	loop = loop_new(&conf);
+	loop = loop_new(&conf, &config->redis);
 	server_init(&server, loop, config, 100);
 }
 

@@ -1,0 +1,432 @@
+/* The backend that is Redis or Valkey: links for commands, a subscriber, and what they bring. */
+#include "daemon/redis/redis.h"
+
+#include <event2/event.h>
+#include <hiredis/hiredis.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/clock.h"
+#include "daemon/config.h"
+#include "daemon/core/alloc.h"
+#include "daemon/log.h"
+#include "daemon/redis/exchange.h"
+#include "daemon/redis/link.h"
+#include "daemon/redis/marker.h"
+#include "daemon/redis/server.h"
+#include "daemon/redis/subscribe.h"
+
+#define BACKOFF_MAX (5000 * NSEC_MS)
+#define SAID_MAX 256
+
+struct redis {
+	struct backend backend;
+	struct link_env env;
+	struct link_owner as_owner;             /* of the links */
+	struct subscriber_owner as_subscribed;
+	struct markers markers;
+	struct subscriber subscriber;
+	struct exchange_command command;
+	nsec interval;                          /* a quarter of the lease */
+	struct event *touch_timer;
+	void (*wake)(void *arg);
+	void *arg;
+
+	/* What next() will say: first how links and subscription changed, then the one reply or message
+	 * that is being handled. */
+	struct arb_event *changes;
+	size_t n_changes, size, n_told;
+	struct arb_event news;
+	bool has_news;
+	struct xch_reply reply;
+	struct xch_push push;
+	struct arena arena;                     /* what news points to */
+
+	char name[192];                         /* of the server, in the log */
+	char trouble[SAID_MAX], warning[SAID_MAX];      /* that was said last; "": none */
+	bool is_whole;                          /* every link is up */
+	unsigned beats;                         /* heartbeats go over each link in turn */
+	unsigned n_links;
+	struct link links[];
+};
+
+/* ------------------------------------------------------------------ what comes up */
+
+static void
+tell_change(struct redis *redis, enum arb_event_type type, unsigned link)
+{
+	ALLOC_ROOM(redis->changes, redis->n_changes, redis->size, 1);
+	redis->changes[redis->n_changes++] = (struct arb_event){.type = type, .link.link = link};
+	redis->wake(redis->arg);
+}
+
+static void
+tell_news(struct redis *redis)
+{
+	redis->has_news = true;
+	redis->wake(redis->arg);
+	redis->has_news = false;
+	arena_reset(&redis->arena);
+}
+
+static bool
+redis_next(struct backend *backend, struct arb_event *event)
+{
+	struct redis *redis = (struct redis *)backend;
+
+	if (redis->n_told < redis->n_changes) {
+		*event = redis->changes[redis->n_told++];
+		return true;
+	}
+	redis->n_told = redis->n_changes = 0;
+	if (!redis->has_news)
+		return false;
+	redis->has_news = false;
+	*event = redis->news;
+	return true;
+}
+
+/* ------------------------------------------------------------------ log */
+
+/* Each trouble is said once, and so is its end.  All links have the same one, as a rule. */
+static void
+on_trouble(void *arg, const char *why)
+{
+	struct redis *redis = arg;
+
+	if (strcmp(redis->trouble, why) == 0)
+		return;
+	snprintf(redis->trouble, sizeof redis->trouble, "%s", why);
+	log_warnx("%s: %s; trying again", redis->name, why);
+}
+
+static void
+on_warn(void *arg, const char *what)
+{
+	struct redis *redis = arg;
+
+	if (strcmp(redis->warning, what) == 0)
+		return;
+	snprintf(redis->warning, sizeof redis->warning, "%s", what);
+	log_warnx("%s: %s", redis->name, what);
+}
+
+static void
+say_whole(struct redis *redis)
+{
+	nsec left = markers_left(&redis->markers, clock_now());
+
+	for (unsigned i = 0; i < redis->n_links; i++)
+		if (redis->links[i].state != LINK_UP)
+			return;
+	if (redis->is_whole || !redis->subscriber.is_up)
+		return;
+	redis->is_whole = true;
+	redis->trouble[0] = '\0';
+	log_info("%s: connected to %s", redis->name, redis->links[0].version);
+	if (left > 0)
+		log_info("%s: new, or it has lost data: nothing is granted in the next %lld ms",
+		    redis->name, (long long)(left / NSEC_MS));
+}
+
+/* ------------------------------------------------------------------ markers */
+
+static struct link *
+link_for_beat(void *arg)
+{
+	struct redis *redis = arg;
+	struct link *link;
+
+	for (unsigned i = 0; i < redis->n_links; i++) {
+		link = &redis->links[redis->beats++ % redis->n_links];
+		if (link->state == LINK_UP)
+			return link;
+	}
+	return NULL;
+}
+
+static void
+set_touch_timer(struct redis *redis)
+{
+	struct timeval tv = {redis->interval / (1000 * NSEC_MS), redis->interval / 1000 % 1000000};
+
+	if (evtimer_pending(redis->touch_timer, NULL) ||
+	    markers_left(&redis->markers, clock_now()) == 0)
+		return;
+	if (event_add(redis->touch_timer, &tv) < 0)
+		log_warnx("no timer for markers");
+}
+
+static void
+on_touch_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct redis *redis = arg;
+	struct link *link = link_for_beat(redis);
+
+	(void)fd;
+	(void)what;
+	if (link != NULL)
+		markers_touch(&redis->markers, link);
+	set_touch_timer(redis);
+}
+
+/* ------------------------------------------------------------------ links */
+
+static void
+on_prove(void *arg, struct link *link)
+{
+	struct redis *redis = arg;
+
+	markers_touch(&redis->markers, link);
+}
+
+static unsigned
+link_number(const struct redis *redis, const struct link *link)
+{
+	return (unsigned)(link - redis->links);
+}
+
+static void
+on_up(void *arg, struct link *link)
+{
+	struct redis *redis = arg;
+
+	say_whole(redis);
+	set_touch_timer(redis);
+	subscriber_beat(&redis->subscriber);
+	tell_change(redis, ARB_LINK_UP, link_number(redis, link));
+}
+
+static void
+on_down(void *arg, struct link *link)
+{
+	struct redis *redis = arg;
+
+	redis->is_whole = false;
+	tell_change(redis, ARB_LINK_DOWN, link_number(redis, link));
+}
+
+static void
+redis_hang_up(struct backend *backend, unsigned number)
+{
+	struct redis *redis = (struct redis *)backend;
+
+	if (redis->links[number].state != LINK_UP)
+		return;
+	link_fail(&redis->links[number], "no answer in time");
+}
+
+/* ------------------------------------------------------------------ exchanges */
+
+static void on_exchanged_again(void *arg, struct link *link, const redisReply *reply);
+
+static void
+send_exchange(struct redis *redis, struct link *link, const struct xch_request *request,
+    link_done *done)
+{
+	struct xch_request q = *request;
+
+	/* Eras are the shards', which the arbiter does not know. */
+	q.era = redis->markers.shards[exchange_shard(q.group)].era;
+	exchange_encode(&redis->command, link->sha, redis->markers.prefix, &q);
+	link_send(link, redis->command.argc, redis->command.argv, redis->command.lens, done,
+	    (void *)request);
+}
+
+static void
+tell_reply(struct redis *redis, const struct xch_request *request)
+{
+	redis->reply.seq = request->seq;
+	redis->news = (struct arb_event){.type = ARB_REPLY,
+	    .reply = {.group = request->group, .reply = &redis->reply}};
+	tell_news(redis);
+}
+
+/* What the server adds to an error of a script, for whoever debugs scripts, is cut off. */
+static const char *
+error_text(struct redis *redis, const redisReply *reply)
+{
+	const char *end = strstr(reply->str, " script: ");
+	size_t len = end != NULL ? (size_t)(end - reply->str) : reply->len;
+	char *text = arena_take(&redis->arena, len + 1);
+
+	memcpy(text, reply->str, len);
+	text[len] = '\0';
+	return text;
+}
+
+static void
+take_reply(struct redis *redis, const struct xch_request *request, struct link *link,
+    const redisReply *reply)
+{
+	struct xch_reply *re = &redis->reply;
+
+	if (reply->type == REDIS_REPLY_ERROR && server_refuses(reply->str)) {
+		link_fail(link, "%s", reply->str);
+		return;
+	}
+	if (reply->type == REDIS_REPLY_ERROR) {
+		*re = (struct xch_reply){.status = XCH_ERROR,
+		    .error = error_text(redis, reply)};
+	} else if (reply->type != REDIS_REPLY_STRING ||
+	    exchange_decode(&redis->arena, reply->str, reply->len, re) < 0) {
+		*re = (struct xch_reply){.status = XCH_ERROR, .error = "its answer is not understood"};
+	} else if (re->status == XCH_OK) {
+		shard_heard(&redis->markers.shards[exchange_shard(request->group)], clock_now(),
+		    re->era, re->grace, re->longest_lease);
+		if (re->grace > 0)
+			set_touch_timer(redis);
+	}
+	tell_reply(redis, request);
+}
+
+static void
+on_exchanged_again(void *arg, struct link *link, const redisReply *reply)
+{
+	take_reply(link->owner->arg, arg, link, reply);
+}
+
+/* A server that was restarted behind a proxy, or SCRIPT FLUSH: load the script and ask once more.
+ * The request is the arbiter's, which keeps it until it is answered or the link is down. */
+static void
+on_exchanged(void *arg, struct link *link, const redisReply *reply)
+{
+	struct redis *redis = link->owner->arg;
+
+	if (reply->type == REDIS_REPLY_ERROR && strncmp(reply->str, "NOSCRIPT", 8) == 0) {
+		link_reload(link);
+		send_exchange(redis, link, arg, on_exchanged_again);
+	} else {
+		take_reply(redis, arg, link, reply);
+	}
+}
+
+static void
+redis_ask(struct backend *backend, unsigned number, const struct xch_request *request)
+{
+	struct redis *redis = (struct redis *)backend;
+	struct link *link = &redis->links[number];
+
+	if (link->state == LINK_UP)
+		send_exchange(redis, link, request, on_exchanged);
+}
+
+/* ------------------------------------------------------------------ messages */
+
+static void
+on_subscribed(void *arg, bool up)
+{
+	struct redis *redis = arg;
+
+	if (!up)
+		redis->is_whole = false;
+	say_whole(redis);
+	tell_change(redis, up ? ARB_SUB_UP : ARB_SUB_DOWN, 0);
+}
+
+static void
+on_message(void *arg, const char *text, size_t len)
+{
+	struct redis *redis = arg;
+
+	if (exchange_decode_push(&redis->arena, text, len, &redis->push) < 0) {
+		log_warnx("%s: a message is not understood: %.*s", redis->name,
+		    len < 64 ? (int)len : 64, text);
+		arena_reset(&redis->arena);
+		return;
+	}
+	redis->push.to = redis->markers.self;
+	redis->news = (struct arb_event){.type = ARB_PUSH, .push = &redis->push};
+	tell_news(redis);
+}
+
+/* ------------------------------------------------------------------ the whole */
+
+static nsec
+redis_grace(const struct backend *backend, const char *group, nsec now)
+{
+	const struct redis *redis = (const struct redis *)backend;
+	nsec end = redis->markers.shards[exchange_shard(group)].grace_end;
+
+	return end > now ? end - now : 0;
+}
+
+static bool
+redis_is_busy(const struct backend *backend)
+{
+	const struct redis *redis = (const struct redis *)backend;
+
+	for (unsigned i = 0; i < redis->n_links; i++)
+		if (redis->links[i].state == LINK_UP && redis->links[i].n_commands > 0)
+			return true;
+	return false;
+}
+
+static void
+redis_free(struct backend *backend)
+{
+	struct redis *redis = (struct redis *)backend;
+
+	subscriber_fini(&redis->subscriber);
+	for (unsigned i = 0; i < redis->n_links; i++)
+		link_fini(&redis->links[i]);
+	event_free(redis->touch_timer);
+	resolver_free(redis->env.resolver);
+	markers_fini(&redis->markers);
+	exchange_command_fini(&redis->command);
+	arena_fini(&redis->arena);
+	free(redis->changes);
+	free(redis);
+}
+
+struct backend *
+backend_redis_new(struct event_base *base, const struct config_redis *config,
+    const struct arb_conf *conf, void (*wake)(void *arg), void *arg)
+{
+	struct redis *redis = calloc(1, sizeof *redis + conf->n_links * sizeof redis->links[0]);
+	char channel[EXCHANGE_CHANNEL_MAX], name[24];
+
+	if (redis == NULL)
+		return NULL;
+	redis->backend = (struct backend){
+	    .ask = redis_ask,
+	    .hang_up = redis_hang_up,
+	    .next = redis_next,
+	    .grace = redis_grace,
+	    .is_busy = redis_is_busy,
+	    .free = redis_free,
+	};
+	redis->wake = wake;
+	redis->arg = arg;
+	redis->n_links = conf->n_links;
+	redis->interval = conf->lease / 4;
+	url_show(&config->address, redis->name, sizeof redis->name);
+	redis->touch_timer = evtimer_new(base, on_touch_timer, redis);
+	if (redis->touch_timer == NULL)
+		abort();
+	markers_init(&redis->markers, config->prefix, &conf->self, conf->lease / 1000,
+	    conf->grace / 1000);
+	redis->env = (struct link_env){
+	    .base = base,
+	    .config = config,
+	    .backoff_max = redis->interval < BACKOFF_MAX ? redis->interval : BACKOFF_MAX,
+	    .trouble = on_trouble,
+	    .warn = on_warn,
+	    .arg = redis,
+	};
+	if (config->address.host != NULL)
+		redis->env.resolver = resolver_new(base, config->address.host);
+	redis->as_owner =
+	    (struct link_owner){.prove = on_prove, .up = on_up, .down = on_down, .arg = redis};
+	for (unsigned i = 0; i < redis->n_links; i++) {
+		snprintf(name, sizeof name, "commands %u", i);
+		link_init(&redis->links[i], name, &redis->env, &redis->as_owner, exchange_script);
+	}
+	redis->as_subscribed = (struct subscriber_owner){
+	    .commands = link_for_beat, .change = on_subscribed, .message = on_message, .arg = redis};
+	exchange_channel(channel, config->prefix, &conf->self);
+	subscriber_init(&redis->subscriber, &redis->env, &redis->as_subscribed, channel,
+	    redis->interval);
+	return &redis->backend;
+}

@@ -1,0 +1,220 @@
+"""Several slotd and one Redis: a limit that holds across all of them, in the order of asking."""
+import contextlib
+import itertools
+import os
+import random
+import select
+import time
+import unittest
+
+from crowd import contend
+from redis import Redis
+from slotd import TIMEOUT, Daemon
+
+WRAPPED = bool(os.environ.get("SLOTD_WRAP"))
+UP = "connected to (Redis|Valkey)"
+
+
+@contextlib.contextmanager
+def fleet(redis, count, config):
+    """-> daemons that are ready to grant: the grace of the new Redis is over."""
+    with contextlib.ExitStack() as stack:
+        daemons = [stack.enter_context(Daemon(config)) for _ in range(count)]
+        for slotd in daemons:
+            slotd.log.wait_for(UP)
+            with slotd.client() as client:
+                client.expect(r"OK 1 \d+", "ACQUIRE warm limit=1 wait=1m")
+        yield daemons
+
+
+def no_grace(redis, lease=4000):
+    return redis.config(lease=lease, lease_more="grace_ms = 0").replace("debug", "info")
+
+
+BARRIERS = itertools.count()
+
+
+def after_exchange(slotd):
+    """Returns when what its clients have said before has been told to Redis: on each connection of
+    the pool, which the last character of the name decides, something new is answered behind it."""
+    number = next(BARRIERS)
+    with slotd.client() as client:
+        for name in "ab":
+            client.expect(r"OK 1 \d+", f"ACQUIRE barrier-{number}{name} limit=1 wait=10s")
+
+
+class Contention(unittest.TestCase):
+    def setUp(self):
+        seed = os.environ.get("SLOTD_SEED") or str(random.randrange(1 << 32))
+        print(f"SLOTD_SEED={seed}")
+        self.random = random.Random(seed)
+
+    def test_limit_holds(self):
+        """60 clients of three daemons: never more than 5 inside, nor one number twice."""
+        acquires = 20000 if not WRAPPED else 1000
+        with Redis() as redis, fleet(redis, 3, no_grace(redis)) as daemons:
+            self.assertEqual(contend(daemons, 60, "load", 5, acquires, self.random), 5)
+            with daemons[0].client() as client:     # no slot is leaked
+                client.expect(r"OK 1,2,3,4,5 \d+", "ACQUIRE load limit=5 n=5 wait=1m")
+
+    def test_within_one_host(self):
+        """64 clients for 8 slots, one daemon: Redis hears of fewer than 0.02 exchanges a grant.  It
+        hears of those at the beginning, until the daemon has 8; some dozens, whatever follows."""
+        acquires = 20000 if not WRAPPED else 2000
+        with Redis() as redis, fleet(redis, 1, no_grace(redis, 10000)) as daemons:
+            redis.ask("CONFIG", "RESETSTAT")
+            self.assertEqual(contend(daemons, 64, "load", 8, acquires, self.random), 8)
+            self.assertLess(redis.calls()["evalsha"], 0.02 * 20000)
+
+
+class Order(unittest.TestCase):
+    def test_first_come_first_served(self):
+        """Waiters of three daemons, 5 ms apart, are granted in the order in which they asked."""
+        count = 300 if not WRAPPED else 30
+        with Redis() as redis, fleet(redis, 3, no_grace(redis)) as daemons:
+            with contextlib.ExitStack() as stack, contextlib.closing(select.epoll()) as epoll:
+                holder = stack.enter_context(daemons[0].client())
+                holder.expect(r"OK 1 \d+", "ACQUIRE line limit=1 wait=10s")
+                waiting = {}
+                for i in range(count):
+                    client = stack.enter_context(daemons[i % 3].client())
+                    epoll.register(client.socket, select.EPOLLIN)
+                    waiting[client.socket.fileno()] = (i, client)
+                    client.send("ACQUIRE line limit=1 wait=forever")
+                    self.assertEqual(epoll.poll(0.005), [])     # nobody is answered meanwhile
+                order = []
+                holder.close()
+                while len(order) < count:
+                    events = epoll.poll(TIMEOUT)
+                    self.assertEqual(len(events), 1, f"after {order}")
+                    i, client = waiting[events[0][0]]
+                    client.expect(r"OK 1 \d+")
+                    order.append(i)
+                    epoll.unregister(client.socket)
+                    client.close()
+                self.assertEqual(order, list(range(count)))
+
+    def test_larger_is_not_starved(self):
+        with Redis() as redis, fleet(redis, 2, redis.config()) as (one, two):
+            with one.client() as a, two.client() as b, one.client() as c:
+                a.expect(r"OK 1,2 \d+", "ACQUIRE g limit=3 n=2 wait=10s")
+                b.send("ACQUIRE g limit=3 n=2 wait=10s")
+                after_exchange(two)
+                c.send("ACQUIRE g limit=3 wait=10s")            # a slot is free, but b was first
+                a.expect("OK", "RELEASE g 1")
+                b.expect(r"OK 1,3 \d+")
+                a.expect("OK", "RELEASE g 2")
+                c.expect(r"OK 2 \d+")
+
+    def test_headroom(self):
+        """Callers of limit 3 leave 2 of 5 to the others, wherever they are."""
+        with Redis() as redis, fleet(redis, 2, redis.config()) as (one, two):
+            with one.client() as a, two.client() as b:
+                a.expect(r"OK 1,2,3 \d+", "ACQUIRE g limit=3 n=3 wait=10s")
+                b.expect("ERR full limit=3 .*", "ACQUIRE g limit=3 wait=0")
+                b.expect(r"OK 4,5 \d+", "ACQUIRE g limit=5 n=2 wait=10s")
+                a.expect("ERR full limit=5 .*", "ACQUIRE g limit=5 wait=0")
+                b.expect("OK", "RELEASE g 4")
+                a.expect("ERR full limit=3 .*", "ACQUIRE g limit=3 wait=0")
+
+    def test_idle_slots_are_recalled(self):
+        with Redis() as redis, fleet(redis, 2, redis.config(lease_more="idle_ms = 60000")) as (one, two):
+            with one.client() as a, two.client() as b:
+                a.expect(r"OK 1 \d+", "ACQUIRE g limit=1 wait=10s")
+                a.expect("OK", "RELEASE g 1")
+                a.expect("OK .* held=0 idle=1 .*", "STATUS g")
+                b.expect(r"OK 1 \d+", "ACQUIRE g limit=1 wait=0")
+                b.expect("OK", "RELEASE g 1")
+                a.expect(r"OK 1 \d+", "ACQUIRE g limit=1 wait=10s")
+
+
+class Death(unittest.TestCase):
+    def test_of_a_client(self):
+        """A push moves the slot to the next, on another host."""
+        with Redis() as redis, fleet(redis, 2, no_grace(redis, 60000)) as (one, two):
+            with one.client() as a, two.client() as b:
+                for _ in range(20):
+                    a.expect(r"OK 1 \d+", "ACQUIRE g limit=1 wait=10s")
+                    b.send("ACQUIRE g limit=1 wait=10s")
+                    a.close()
+                    b.expect(r"OK 1 \d+")
+                    b.expect("OK", "RELEASE g 1")
+                    a = one.client()
+                a.close()
+
+    def test_of_a_daemon(self):
+        """Its slots come back after the lease, and not before."""
+        lease = 2.0
+        with Redis() as redis, fleet(redis, 2, redis.config(lease=2000)) as (one, two):
+            with one.client() as a, two.client() as b:
+                a.expect(r"OK 1,2 \d+", "ACQUIRE g limit=2 n=2 wait=10s")
+                b.send("ACQUIRE g limit=2 n=2 wait=1m")
+                after_exchange(two)
+                killed = time.monotonic()
+                one.kill(keep=True)
+                b.expect(r"OK 1,2 \d+")
+                self.assertGreater(time.monotonic() - killed, lease / 2)    # it renews each quarter
+                one.start()
+                with one.client() as c:
+                    b.expect("OK", "RELEASE g 1,2")
+                    c.expect(r"OK 1,2 \d+", "ACQUIRE g limit=2 n=2 wait=10s")
+
+    def test_of_a_daemon_that_is_told_to_stop(self):
+        """What its clients held is free at once."""
+        with Redis() as redis, fleet(redis, 2, no_grace(redis, 60000)) as (one, two):
+            with one.client() as a, two.client() as b:
+                a.expect(r"OK 1,2 \d+", "ACQUIRE g limit=2 n=2 wait=10s")
+                b.send("ACQUIRE g limit=2 n=2 wait=30s")
+                one.stop(keep=True)
+                b.expect(r"OK 1,2 \d+")
+                one.start()
+
+    def test_of_connections(self):
+        """Broken ones cost a moment, and nobody his slot or his place."""
+        with Redis() as redis, fleet(redis, 2, redis.config(lease=4000)) as (one, two):
+            for slotd in one, two:
+                slotd.expect.append("trying again")
+            with one.client() as a, two.client() as b, two.client() as c:
+                a.expect("OK .*", "HELLO events=on")
+                a.expect(r"OK 1 \d+", "ACQUIRE g limit=1 wait=10s")
+                b.send("ACQUIRE g limit=1 wait=30s")
+                after_exchange(two)
+                c.send("ACQUIRE g limit=1 wait=30s")
+                for i, kind in enumerate(("pubsub", "normal"), 2):
+                    redis.ask("CLIENT", "KILL", "TYPE", kind)
+                    for slotd in one, two:
+                        slotd.log.wait_for(UP, i)
+                a.expect("OK", "RELEASE g 1")
+                b.expect(r"OK 1 \d+")
+                b.expect("OK", "RELEASE g 1")
+                c.expect(r"OK 1 \d+")
+
+
+class Quiet(unittest.TestCase):
+    """What daemons send: EVALSHA, and PUBLISH for their heartbeats."""
+
+    @staticmethod
+    def sent(redis):
+        calls = redis.calls()
+        own = ("evalsha", "publish", "subscribe", "script|load", "auth", "select", "ping")
+        return sum(calls.get(name, 0) for name in own)
+
+    def test_nobody_polls(self):
+        """50 clients of three daemons wait 10 s for one slot: fewer than 5 commands a second."""
+        with Redis() as redis, fleet(redis, 3, no_grace(redis, 10000)) as daemons:
+            with contextlib.ExitStack() as stack:
+                clients = [stack.enter_context(daemons[i % 3].client()) for i in range(51)]
+                clients[0].expect(r"OK 1 \d+", "ACQUIRE g limit=1 wait=10s")
+                for client in clients[1:]:
+                    client.send("ACQUIRE g limit=1 wait=1m")
+                for slotd in daemons:
+                    after_exchange(slotd)
+                redis.ask("CONFIG", "RESETSTAT")
+                redis.ask("BLPOP", "nothing", 10)               # answers after 10 s
+                sent = self.sent(redis)
+                self.assertLess(sent, 50)
+                self.assertGreater(sent, 0)                     # else we counted nothing
+
+
+if __name__ == "__main__":
+    unittest.main()
