@@ -131,6 +131,7 @@ struct group {
 
 	TAILQ_HEAD(waiter_list, waiter) waiters; /* the oldest first */
 	uint32_t n_waiters;
+	uint32_t n_nows;        /* of those: now or never */
 	LIST_HEAD(, wclass) classes;  /* only those with waiters */
 	TAILQ_HEAD(, adopt) adopts;
 

@@ -47,16 +47,17 @@ check_waiters(const struct arb *arb, const struct group *g)
 {
 	const struct waiter *w, *before = NULL;
 	const struct wclass *cls;
-	uint32_t n = 0, of_classes = 0;
+	uint32_t n = 0, nows = 0, of_classes = 0;
 
 	TAILQ_FOREACH (w, &g->waiters, of_group) {
 		assert(w->group == g && w->hold->state == HOLD_ASKED && w->hold->client != NULL);
 		assert(before == NULL || before->since <= w->since);
 		check_timer(&w->timer);
 		before = w;
+		nows += w->now;
 		n++;
 	}
-	assert(n == g->n_waiters);
+	assert(n == g->n_waiters && nows == g->n_nows);
 	LIST_FOREACH (cls, &g->classes, link) {
 		uint32_t unsent = 0;
 

@@ -69,6 +69,7 @@ waiter_new(struct arb *arb, struct client *c, struct group *g, uint64_t request,
 	TAILQ_INSERT_TAIL(&c->waiters, w, of_client);
 	HASH_ADD(hh, arb->waiters, id, sizeof w->id, w);
 	g->n_waiters++;
+	g->n_nows += w->now;
 	arb->stats.waiters++;
 	if (w->now)
 		timer_set(arb, &w->timer, arb->now + arb->conf.recall);
@@ -107,6 +108,7 @@ waiter_free(struct arb *arb, struct waiter *w, bool keep_hold)
 	TAILQ_REMOVE(&w->hold->client->waiters, w, of_client);
 	HASH_DEL(arb->waiters, w);
 	g->n_waiters--;
+	g->n_nows -= w->now;
 	arb->stats.waiters--;
 	if (!keep_hold)
 		hold_free(arb, w->hold);
@@ -129,7 +131,7 @@ waiter_refuse(struct arb *arb, struct waiter *w, enum wire_code code)
 
 	act->group = w->group->name;
 	act->limit = limit_shown(w->group, w->cls->own);
-	act->n = code == WIRE_ERR_QUEUEFULL ? w->group->n_waiters - 1 : w->hold->n;
+	act->n = code == WIRE_ERR_QUEUEFULL ? w->group->n_waiters - w->group->n_nows - 1 : w->hold->n;
 	act->m = w->group->max_waiters;
 	act->waited = arb->now - w->since;
 	arb->stats.timeouts += code == WIRE_ERR_TIMEOUT;
@@ -259,7 +261,7 @@ waiter_check_queue(struct arb *arb, struct group *g)
 {
 	struct waiter *w = TAILQ_LAST(&g->waiters, waiter_list), *before;
 
-	for (; w != NULL && g->max_waiters != 0 && g->n_waiters > g->max_waiters; w = before) {
+	for (; g->max_waiters != 0 && g->n_waiters - g->n_nows > g->max_waiters; w = before) {
 		before = TAILQ_PREV(w, waiter_list, of_group);
 		if (!w->now)
 			waiter_refuse(arb, w, WIRE_ERR_QUEUEFULL);

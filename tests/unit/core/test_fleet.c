@@ -83,6 +83,29 @@ START_TEST(now_or_never_is_refused_when_all_know)
 }
 END_TEST
 
+/* max_waiters counts those who wait: one that does not is neither refused by it nor drives others out. */
+START_TEST(now_or_never_is_no_waiter)
+{
+	struct arb_acquire a = {.group = "g", .n = 1, .limit = 1, .configured = XCH_NO_LIMIT,
+	    .wait = NSEC_NEVER, .hold = NSEC_NEVER, .max_waiters = 1};
+	uint64_t waits, now, over;
+
+	ask(0, 1, 1);
+	waits = rig_acquire_as(r, 1, 1, a);
+	a.wait = 0;
+	r->lose_pushes = true;
+	now = rig_acquire_as(r, 1, 2, a);
+	ck_assert(rig_waits(r, waits));
+	a.wait = NSEC_NEVER;
+	over = rig_acquire_as(r, 1, 3, a);
+	rig_expect_error(r, over, WIRE_ERR_QUEUEFULL);
+	ck_assert_uint_eq(rig_answer(r, over)->n, 1);
+	rig_advance(r, 250 * MS);
+	rig_expect_error(r, now, WIRE_ERR_FULL);
+	ck_assert(rig_waits(r, waits));
+}
+END_TEST
+
 START_TEST(now_or_never_waits_for_recall_only)
 {
 	uint64_t a;
@@ -279,6 +302,7 @@ fleet_suite(void)
 	tcase_add_test(tc, idle_slot_is_recalled);
 	tcase_add_test(tc, now_or_never_finds_an_idle_slot_elsewhere);
 	tcase_add_test(tc, now_or_never_is_refused_when_all_know);
+	tcase_add_test(tc, now_or_never_is_no_waiter);
 	tcase_add_test(tc, now_or_never_waits_for_recall_only);
 	tcase_add_test(tc, lost_pushes);
 	tcase_add_test(tc, lease_ends);
