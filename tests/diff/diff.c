@@ -162,16 +162,15 @@ tell_script(struct diff *x, const struct pending *p, const redisReply *reply)
 		tell_touched(&x->actual, &x->its_eras, touched.era, touched.grace);
 		return;
 	}
-	if (p->what == PLAN_EXCHANGE &&
-	    exchange_decode(&x->arena, reply->str, reply->len, &re) == -1)
+	if (p->what == PLAN_LIVE) {
+		re = (struct xch_reply){.status = XCH_OK, .version = strtoull(reply->str + 3, NULL, 10)};
+	} else if (exchange_decode(&x->arena, reply->str, reply->len, &re) == -1) {
 		fail("not a reply: %s", reply->str);
+	}
 	for (; x->next_heard < x->n_heard && n < 4096; x->next_heard++) {
 		const struct xch_push *push = &x->heard[x->next_heard].push;
 
-		if (strcmp(push->group, p->group) != 0 ||
-		    (n > 0 && push->version != pushes[0].version) ||
-		    (p->what == PLAN_EXCHANGE &&
-			(re.status != XCH_OK || push->version != re.version)))
+		if (strcmp(push->group, p->group) != 0 || re.status != XCH_OK || push->version != re.version)
 			break;
 		pushes[n++] = *push;
 	}

@@ -41,7 +41,7 @@
 --
 -- With the marker as its only key the script tells of that alone: daemon era grace; the reply is "OK
 -- era grace longest-lease".  With live and records as its keys it sets the live limit: channels group
--- limit by why.
+-- limit by why; the reply is "OK version", of what it publishes.
 --
 -- What can be refused is refused before the first write: a script that fails leaves what it wrote.
 -- Numbers are exact up to 2^53, but `..` and tostring() lose digits after the 14th, where

@@ -12,7 +12,7 @@ if #KEYS == 2 then
 		redis.call('HSET', KEYS[1], 'limit', limit, 'by', by, 'why', why, 'at',
 			string.format('%d', now))
 	end
-	local gt, eon
+	local gt, eon = 0
 	for i = 1, #all, 2 do
 		if all[i] == 'group' then       -- its clock moves: what was said before is older
 			local clock, rest = string.match(all[i + 1], '^(%d+)(.*)$')
@@ -28,5 +28,5 @@ if #KEYS == 2 then
 				its_eon == eon and incarnation or 0, gt, group))
 		end
 	end
-	return 'OK'
+	return string.format('OK %d', gt)
 end
