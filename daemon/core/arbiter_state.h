@@ -244,6 +244,8 @@ bool waiter_class_deferred(const struct arb *arb, const struct group *g, const s
 void waiter_check_limits(struct arb *arb, struct group *g);     /* after the live limit changed */
 void waiter_check_queue(struct arb *arb, struct group *g);      /* after a reply */
 void waiter_resume(struct arb *arb, struct client *c, const struct arb_event *e);
+struct adopt *adopt_of(const struct group *g, const struct xch_grant *grant);
+void adopt_again(struct arb *arb, struct adopt *a);
 void adopt_free(struct arb *arb, struct adopt *a, bool keep_hold);
 void adopt_refuse(struct arb *arb, struct adopt *a);
 

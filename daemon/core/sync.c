@@ -252,16 +252,22 @@ heard_granted(struct arb *arb, struct group *g, const struct xch_grant *grant)
 
 		known += s != NULL && s->number == grant->number;
 	}
-	if (known == grant->n)
-		return;                         /* by a push, before */
 	HASH_FIND(hh, arb->waiters, &grant->id, sizeof grant->id, w);
 	HASH_FIND(hh, arb->adopts, &grant->id, sizeof grant->id, a);
+	if (known == grant->n) {                /* by a push, before */
+		if (a != NULL && a->group == g)
+			adopt_again(arb, a);
+		return;
+	}
+	if (w == NULL && a == NULL)             /* its client may have come back once more */
+		a = adopt_of(g, grant);
 	if (w != NULL && w->group == g && w->hold->n == grant->n) {
 		h = w->hold;
 		waiter_answered(w);
 		waiter_free(arb, w, true);
 	} else if (a != NULL && a->group == g && a->hold->n == grant->n) {
 		h = a->hold;
+		request = a->id;
 		token = h->token;
 		a->sent = false;
 		adopt_free(arb, a, true);

@@ -299,6 +299,30 @@ adopt_refuse(struct arb *arb, struct adopt *a)
 	adopt_free(arb, a, false);
 }
 
+static bool
+same_slots(const struct hold *h, uint32_t n, const uint32_t *slots)
+{
+	if (h->n != n)
+		return false;
+	for (uint32_t i = 0; i < n; i++)
+		if (h->slots[i] != slots[i])
+			return false;
+	return true;
+}
+
+/* The one that asks for these slots of that grant, or NULL. */
+struct adopt *
+adopt_of(const struct group *g, const struct xch_grant *grant)
+{
+	struct adopt *a;
+
+	TAILQ_FOREACH (a, &g->adopts, of_group)
+		if (a->hold->token >> TOKEN_BITS == grant->number &&
+		    same_slots(a->hold, grant->n, grant->slots))
+			break;
+	return a;
+}
+
 /* The hold moves to the connection that names it. */
 static void
 move_hold(struct arb *arb, struct client *c, uint64_t request, struct hold *h)
@@ -317,15 +341,20 @@ move_hold(struct arb *arb, struct client *c, uint64_t request, struct hold *h)
 	act->limit = h->limit;
 }
 
-static bool
-same_slots(const struct hold *h, uint32_t n, const uint32_t *slots)
+/* It is granted what we have: by then its client had come back once more, or twice. */
+void
+adopt_again(struct arb *arb, struct adopt *a)
 {
-	if (h->n != n)
-		return false;
-	for (uint32_t i = 0; i < n; i++)
-		if (h->slots[i] != slots[i])
-			return false;
-	return true;
+	struct hold *h = slot_find(a->group, a->hold->slots[0])->hold;
+
+	a->sent = false;
+	if (h == NULL || h->state != HOLD_HELD || h->token != a->hold->token ||
+	    !same_slots(h, a->hold->n, a->hold->slots)) {
+		adopt_refuse(arb, a);
+		return;
+	}
+	move_hold(arb, a->hold->client, a->id, h);
+	adopt_free(arb, a, false);
 }
 
 /* A hold that this client had: at this daemon, by another connection; as an idle slot by now; or at

@@ -266,28 +266,79 @@ START_TEST(unproven_and_taken)
 }
 END_TEST
 
-/* The next daemon of the same install takes over a hold whose client came back. */
-START_TEST(resume)
+/* The next daemon of the first host's install begins. */
+static void
+restart(uint64_t generation)
 {
-	uint64_t a = ask(0, 1, 1), req = ++r->next_request;
 	struct arb_conf conf = rig_conf();
-	uint32_t slot = 1;
 
 	arb_free(r->arb[0]);
-	conf.self = (struct xch_daemon){.install = 1, .generation = 2, .nonce = 7};
+	conf.self = (struct xch_daemon){.install = 1, .generation = generation, .nonce = 7};
 	r->arb[0] = arb_new(&conf);
 	rig_link(r, 0, true);
 	rig_step(r, 0, &(struct arb_event){.type = ARB_SUB_UP});
-	rig_open(r, 0, 1);
-	uint64_t b = ask(1, 1, 1);
+	for (uint64_t c = 1; c <= 3; c++)
+		rig_open(r, 0, c);
+}
 
-	rig_step(r, 0, &(struct arb_event){.type = ARB_RESUME, .client = 1, .request = req,
-	    .resume = {.group = "g", .n_slots = 1, .slots = &slot,
-	    .token = rig_answer(r, a)->token, .limit = 1, .until = r->now + 5000 * MS}});
+/* Slot 1 of g, on the first host. */
+static uint64_t
+resume_of(uint64_t client, uint64_t token)
+{
+	uint64_t req = ++r->next_request;
+	uint32_t slot = 1;
+
+	rig_step(r, 0, &(struct arb_event){.type = ARB_RESUME, .client = client, .request = req,
+	    .resume = {.group = "g", .n_slots = 1, .slots = &slot, .token = token, .limit = 1,
+	    .until = r->now + 5000 * MS}});
+	return req;
+}
+
+/* It takes over a hold whose client came back. */
+START_TEST(resume)
+{
+	uint64_t a = ask(0, 1, 1), b, req;
+
+	restart(2);
+	b = ask(1, 1, 1);
+	req = resume_of(1, rig_answer(r, a)->token);
 	rig_expect_slot(r, req, 1);
 	ck_assert(rig_answer(r, req)->token == rig_answer(r, a)->token && rig_waits(r, b));
 	rig_release(r, 0, 1, "g", 1, rig_answer(r, a)->token);
 	rig_expect_slot(r, b, 1);
+}
+END_TEST
+
+/* A client that came back twice, while the backend is asked: its last word counts. */
+START_TEST(resume_again)
+{
+	uint64_t token = rig_answer(r, ask(0, 1, 1))->token, first, second, third;
+
+	restart(2);
+	r->hold_exchanges = true;
+	resume_of(1, token);
+	rig_gone(r, 0, 1);
+	second = resume_of(2, token);
+	r->hold_exchanges = false;
+	rig_exchange(r, 0);
+	rig_expect_slot(r, second, 1);
+	ck_assert_uint_eq(rig_answer(r, second)->token, token);
+
+	restart(3);
+	r->hold_exchanges = true;
+	first = resume_of(1, token);
+	second = resume_of(2, token);
+	third = resume_of(3, token);
+	r->hold_exchanges = false;
+	rig_exchange(r, 0);
+	rig_expect_slot(r, first, 1);
+	rig_expect_slot(r, second, 1);
+	rig_expect_slot(r, third, 1);
+	rig_gone(r, 0, 1);
+	rig_gone(r, 0, 2);
+	rig_advance(r, 20000 * MS);
+	ck_assert_uint_eq(r->n_losts, 0);
+	rig_expect_error(r, rig_release(r, 0, 3, "g", 1, token), WIRE_OK);
 }
 END_TEST
 
@@ -314,6 +365,7 @@ fleet_suite(void)
 	tcase_add_test(tc, unproven_and_kept);
 	tcase_add_test(tc, unproven_and_taken);
 	tcase_add_test(tc, resume);
+	tcase_add_test(tc, resume_again);
 	suite_add_tcase(s, tc);
 	return s;
 }
