@@ -58,15 +58,21 @@ meaning_find(int code)
 	return NULL;
 }
 
+/* In the table of slotd's errors the keys of some stand before the sentence: "max=: slotd has". */
 const char *
 slot_strerror(int code)
 {
 	const struct meaning *m = meaning_find(code);
 	enum wire_code wire = wire_of_code(code);
+	const char *text, *keys;
 
 	if (m != NULL)
 		return m->text;
-	return wire != WIRE_NCODES ? wire_code_text(wire) : "no code of libslot";
+	if (wire == WIRE_NCODES)
+		return "no code of libslot";
+	text = wire_code_text(wire);
+	keys = strstr(text, "=: ");
+	return keys != NULL ? keys + strlen("=: ") : text;
 }
 
 const char *

@@ -152,17 +152,33 @@ garbage:
 
 /* ------------------------------------------------------------------ taking */
 
+/* What is out of range, as slotd would say it; or NULL. */
+static const char *
+acquire_wrong(const struct slot_acquire_options *o)
+{
+	if (o->n < 1 || o->n > SLOT_N_MAX)
+		return "key=n n is not from 1 to 64";
+	if (o->limit > WIRE_LIMIT_MAX)
+		return "key=limit limit is above 1000000";
+	if (o->wait_ms < SLOT_WAIT_DEFAULT || o->wait_ms > WIRE_TIME_MAX)
+		return "key=wait wait_ms is neither 0 to 366 days nor a SLOT_WAIT constant";
+	if (o->hold_ms < 0 || o->hold_ms > WIRE_TIME_MAX)
+		return "key=hold hold_ms is not from 0 to 366 days";
+	if (o->label != NULL && !wire_name_ok(o->label, strlen(o->label), WIRE_LABEL_MAX, true))
+		return "key=label label is not 1 to 64 bytes of UTF-8 without control characters";
+	return NULL;
+}
+
 /* The request of an acquire, or why it cannot be made. */
 static int
-acquire_fill(struct wire_request *wire, const char *group, const struct slot_acquire_options *o)
+acquire_fill(struct wire_request *wire, const char *group, const struct slot_acquire_options *o,
+    const char **detail)
 {
+	*detail = NULL;
 	if (group == NULL || !wire_name_ok(group, strlen(group), WIRE_GROUP_MAX, false))
 		return SLOT_EBADGROUP;
-	if (o->n < 1 || o->n > SLOT_N_MAX || o->limit > WIRE_LIMIT_MAX ||
-	    o->wait_ms < SLOT_WAIT_DEFAULT || o->wait_ms > WIRE_TIME_MAX ||
-	    o->hold_ms < 0 || o->hold_ms > WIRE_TIME_MAX)
-		return SLOT_EBADVALUE;
-	if (o->label != NULL && !wire_name_ok(o->label, strlen(o->label), WIRE_LABEL_MAX, true))
+	*detail = acquire_wrong(o);
+	if (*detail != NULL)
 		return SLOT_EBADVALUE;
 	request_init(wire, WIRE_ACQUIRE);
 	strcpy(wire->group, group);
@@ -182,6 +198,7 @@ acquire_begin(struct slot_conn *conn, const char *group, const struct slot_acqui
 	struct slot_acquire_options o = SLOT_ACQUIRE_OPTIONS_INIT;
 	struct wire_request wire;
 	struct slot_hold *hold;
+	const char *detail;
 	int64_t deadline = NEVER;
 	int code = conn_check(conn);
 
@@ -189,9 +206,9 @@ acquire_begin(struct slot_conn *conn, const char *group, const struct slot_acqui
 		return conn_error(conn, code, NULL);
 	if (options != NULL && options_copy(&o, sizeof o, options) != 0)
 		return conn_error(conn, SLOT_EINVAL, NULL);
-	code = acquire_fill(&wire, group, &o);
+	code = acquire_fill(&wire, group, &o, &detail);
 	if (code != 0)
-		return conn_error(conn, code, NULL);
+		return conn_error(conn, code, detail);
 	if (conn->n_requests >= REQUESTS_MAX)
 		return conn_error(conn, SLOT_ETOOMANY, NULL);
 	if (o.wait_ms >= 0 && conn->answer_ms >= 0)
@@ -268,13 +285,15 @@ release_code(const struct slot_hold *hold)
 int
 slot_release_nowait(struct slot_hold *hold)
 {
+	struct slot_conn *conn;
 	int code;
 
 	if (hold == NULL)
 		return 0;
+	conn = hold->conn;
 	code = release_code(hold);
 	hold_discard(hold);
-	return code;
+	return code != 0 ? conn_error(conn, code, NULL) : 0;
 }
 
 int

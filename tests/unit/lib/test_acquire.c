@@ -116,22 +116,23 @@ START_TEST(bad_arguments)
 		const char *group;
 		struct slot_acquire_options options;
 		int code;
+		const char *key;        /* that the error names */
 	} rows[] = {
-		{NULL, SLOT_ACQUIRE_OPTIONS_INIT, SLOT_EBADGROUP},
-		{"", SLOT_ACQUIRE_OPTIONS_INIT, SLOT_EBADGROUP},
-		{"a b", SLOT_ACQUIRE_OPTIONS_INIT, SLOT_EBADGROUP},
-		{"a\n", SLOT_ACQUIRE_OPTIONS_INIT, SLOT_EBADGROUP},
-		{"\xff", SLOT_ACQUIRE_OPTIONS_INIT, SLOT_EBADGROUP},
-		{"g", OPTIONS(1000001, 1, 0, 0, NULL), SLOT_EBADVALUE},
-		{"g", OPTIONS(1, 0, 0, 0, NULL), SLOT_EBADVALUE},
-		{"g", OPTIONS(1, 65, 0, 0, NULL), SLOT_EBADVALUE},
-		{"g", OPTIONS(1, 1, -3, 0, NULL), SLOT_EBADVALUE},
-		{"g", OPTIONS(1, 1, 31622400001, 0, NULL), SLOT_EBADVALUE},
-		{"g", OPTIONS(1, 1, 0, -1, NULL), SLOT_EBADVALUE},
-		{"g", OPTIONS(1, 1, 0, 31622400001, NULL), SLOT_EBADVALUE},
-		{"g", OPTIONS(1, 1, 0, 0, ""), SLOT_EBADVALUE},
-		{"g", OPTIONS(1, 1, 0, 0, "a\tb"), SLOT_EBADVALUE},
-		{"g", {1, 1, 1, 0, 0, NULL}, SLOT_EINVAL},
+		{NULL, SLOT_ACQUIRE_OPTIONS_INIT, SLOT_EBADGROUP, NULL},
+		{"", SLOT_ACQUIRE_OPTIONS_INIT, SLOT_EBADGROUP, NULL},
+		{"a b", SLOT_ACQUIRE_OPTIONS_INIT, SLOT_EBADGROUP, NULL},
+		{"a\n", SLOT_ACQUIRE_OPTIONS_INIT, SLOT_EBADGROUP, NULL},
+		{"\xff", SLOT_ACQUIRE_OPTIONS_INIT, SLOT_EBADGROUP, NULL},
+		{"g", OPTIONS(1000001, 1, 0, 0, NULL), SLOT_EBADVALUE, "limit"},
+		{"g", OPTIONS(1, 0, 0, 0, NULL), SLOT_EBADVALUE, "n"},
+		{"g", OPTIONS(1, 65, 0, 0, NULL), SLOT_EBADVALUE, "n"},
+		{"g", OPTIONS(1, 1, -3, 0, NULL), SLOT_EBADVALUE, "wait"},
+		{"g", OPTIONS(1, 1, 31622400001, 0, NULL), SLOT_EBADVALUE, "wait"},
+		{"g", OPTIONS(1, 1, 0, -1, NULL), SLOT_EBADVALUE, "hold"},
+		{"g", OPTIONS(1, 1, 0, 31622400001, NULL), SLOT_EBADVALUE, "hold"},
+		{"g", OPTIONS(1, 1, 0, 0, ""), SLOT_EBADVALUE, "label"},
+		{"g", OPTIONS(1, 1, 0, 0, "a\tb"), SLOT_EBADVALUE, "label"},
+		{"g", {1, 1, 1, 0, 0, NULL}, SLOT_EINVAL, NULL},
 	};
 	struct peer *peer = peer_start(say_nothing);
 	struct slot_conn *conn = peer_connect(peer, NULL);
@@ -142,7 +143,13 @@ START_TEST(bad_arguments)
 		int code = slot_acquire(conn, rows[i].group, &rows[i].options, &hold);
 
 		ck_assert_msg(code == rows[i].code, "row %zu: %d", i, code);
-		ck_assert_str_eq(slot_error_text(conn), slot_strerror(code));
+		if (rows[i].key == NULL) {
+			ck_assert_str_eq(slot_error_text(conn), slot_strerror(code));
+			continue;
+		}
+		ck_assert_int_gt(slot_error_value(conn, "key", name, sizeof name), 0);
+		ck_assert_str_eq(name, rows[i].key);
+		ck_assert_ptr_eq(strstr(slot_error_text(conn), rows[i].key), slot_error_text(conn));
 	}
 	memset(name, 'x', 129);
 	name[129] = '\0';
@@ -230,6 +237,7 @@ START_TEST(codes_are_explained)
 		ck_assert_str_ne(slot_error_word(ours[i]), slot_error_word(1));
 	for (size_t i = 0; i < COUNT(codes); i++) {
 		ck_assert_str_ne(slot_strerror(codes[i]), slot_strerror(1));
+		ck_assert_ptr_null(strstr(slot_strerror(codes[i]), "=:"));
 		ck_assert_int_eq(codes[i], -(int)(i + 1));
 	}
 	ck_assert_int_ne(slot_error_again(SLOT_EFULL), 0);

@@ -94,6 +94,7 @@ START_TEST(event)
 	ck_assert_str_eq(slot_hold_lost(ab), "a-very-long-new");
 	ck_assert_ptr_null(slot_hold_lost(g));
 	ck_assert_int_eq(slot_release(ab), SLOT_ELOST);
+	ck_assert_str_eq(slot_error_text(conn), slot_strerror(SLOT_ELOST));
 	ck_assert_int_eq(slot_release(g), 0);
 	slot_close(conn);
 	peer_join(peer);
