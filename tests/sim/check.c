@@ -222,10 +222,12 @@ is_adopt(const struct xch_request *q, uint64_t id)
 static bool
 is_superseded(const struct world *w, const struct xch_daemon *id, int group)
 {
-	const struct heard *h = &w->heard[id->install][group];
+	const struct heard *h;
 
-	return id->install < INSTALLS_MAX && id->generation < h->generation &&
-	    w->now - h->at < w->conf.lease / 2;
+	if (id->install >= INSTALLS_MAX)
+		return false;
+	h = &w->heard[id->install][group];
+	return id->generation < h->generation && w->now - h->at < w->conf.lease / 2;
 }
 
 static void

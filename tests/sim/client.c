@@ -9,12 +9,6 @@
 
 #define LAZY_MAX (20 * SEC)
 
-/* A request on its way to the daemon. */
-struct call {
-	struct arb_event event;
-	uint32_t slots[N_MAX];
-};
-
 /* A line on its way to the client. */
 struct word {
 	struct arb_action act;
@@ -52,6 +46,7 @@ belief_begin(struct client *c, const struct word *word)
 	const struct arb_action *act = &word->act;
 
 	assert(!c->holds && act->n_slots <= N_MAX);
+	c->switches = false;
 	c->belief = (struct belief){.client = c, .group = c->group, .n = act->n_slots,
 	    .token = act->token, .limit = act->limit, .cell = word->cell,
 	    .ended = act->token == c->ended};
@@ -59,105 +54,6 @@ belief_begin(struct client *c, const struct word *word)
 	c->holds = true;
 	LIST_INSERT_HEAD(&c->w->beliefs[c->group], &c->belief, link);
 	check_belief(c->w, &c->belief, BELIEF_NEW);
-}
-
-/* ------------------------------------------------------------------ to the daemon */
-
-static void
-call_arrives(struct world *w, struct event *e)
-{
-	struct session *s = e->p;
-	struct call *call = e->owned;
-	struct arb_event *ev = &call->event;
-	struct ask *ask = ev->type >= ARB_ACQUIRE ? &w->asks[ev->request] : NULL;
-
-	if (ev->type == ARB_CLIENT_OPEN)
-		s->open = true;
-	if (!s->open)
-		return;
-	if (ev->type == ARB_RELEASE) {
-		ev->release.slots = call->slots;
-	} else if (ev->type == ARB_RESUME) {
-		ev->resume.slots = call->slots;
-		ev->resume.until = daemon_inherited(s->daemon, s->client->group, ev->resume.token);
-	}
-	if (ask != NULL)
-		ask->since = w->now;
-	daemon_step(s->daemon, ev);
-	if (ev->type == ARB_CLIENT_GONE && s->open) {
-		s->open = false;
-		LIST_REMOVE(s, link);
-	}
-	if (ask != NULL && (ask->kind == ASK_RELEASE || ask->kind == ASK_CANCEL) &&
-	    !w->asks[ev->request].answered)
-		world_fail(w, "%s is not answered at once", s->client->name);
-}
-
-/* Makes the event; the caller fills it in. */
-static struct call *
-call_send(struct client *c, enum arb_event_type type)
-{
-	struct world *w = c->w;
-	struct session *s = c->session;
-	struct call *call = alloc_resize(NULL, sizeof *call);
-	nsec at = w->now + rng_between(&w->rng, MS / 50, MS * 3 / 10);
-	struct event *e;
-
-	s->c2d = at > s->c2d ? at : s->c2d + 1;
-	e = world_in(w, s->daemon, 16 + s->id, s->c2d, call_arrives);
-	e->p = s;
-	e->owned = call;
-	*call = (struct call){.event = {.type = type, .client = s->id}};
-	return call;
-}
-
-static uint64_t
-ask_new(struct client *c, enum ask_kind kind)
-{
-	struct world *w = c->w;
-
-	ALLOC_ROOM(w->asks, w->n_asks, w->cap_asks, 1);
-	w->asks[w->n_asks] = (struct ask){.kind = kind, .session = c->session, .group = c->group};
-	return w->n_asks++;
-}
-
-static void
-send_release(struct client *c, uint32_t n)
-{
-	struct world *w = c->w;
-	struct belief *b = &c->belief;
-	bool all = n == b->n && rng_chance(&w->rng, 50);
-	struct call *call = call_send(c, all ? ARB_RELEASE_ALL : ARB_RELEASE);
-
-	TRACE(w, "%s > RELEASE %s %s", c->name, group_names[b->group], show_slots(n, b->slots));
-	call->event.request = ask_new(c, ASK_RELEASE);
-	if (!all) {
-		call->event.release.group = group_names[b->group];
-		call->event.release.n_slots = n;
-		call->event.release.token = rng_chance(&w->rng, 800) ? b->token : 0;
-		memcpy(call->slots, b->slots, n * sizeof *b->slots);
-	}
-	b->n -= n;
-	memmove(b->slots, b->slots + n, b->n * sizeof *b->slots);
-	if (b->n == 0)
-		belief_drop(c);
-}
-
-static void
-send_resume(struct client *c)
-{
-	struct belief *b = &c->belief;
-	struct call *call = call_send(c, ARB_RESUME);
-
-	TRACE(c->w, "%s > RESUME %s %s %s at %s", c->name, group_names[b->group],
-	    show_slots(b->n, b->slots), show_token(c->w, b->token), c->session->daemon->name);
-	c->state = CLIENT_RESUME;
-	c->request = call->event.request = ask_new(c, ASK_RESUME);
-	call->event.resume.group = group_names[b->group];
-	call->event.resume.n_slots = b->n;
-	call->event.resume.token = b->token;
-	call->event.resume.limit = b->limit;
-	memcpy(call->slots, b->slots, b->n * sizeof *b->slots);
 }
 
 /* ------------------------------------------------------------------ its life */
@@ -177,7 +73,6 @@ connects(struct world *w, struct event *e)
 	struct client *c = e->p;
 	struct daemon *d = c->host->daemon;
 	struct session *s;
-	struct call *call;
 
 	if (c->session != NULL)
 		return;
@@ -191,10 +86,9 @@ connects(struct world *w, struct event *e)
 	s->daemon = d;
 	s->c2d = s->d2c = w->now;
 	LIST_INSERT_HEAD(&d->sessions, s, link);
-	call = call_send(c, ARB_CLIENT_OPEN);
-	call->event.open.strict = c->strict;
+	call_open(c);
 	if (c->holds)
-		send_resume(c);
+		call_resume(c);
 	else
 		be_idle(c);
 }
@@ -213,56 +107,38 @@ dies(struct client *c)
 
 	TRACE(w, "%s dies", c->name);
 	belief_drop(c);
-	call_send(c, ARB_CLIENT_GONE);
+	call_gone(c);
 	c->session = NULL;
 	c->state = CLIENT_OFF;
 	client_connect(c, w->now + rng_between(&w->rng, 10 * MS, 2 * SEC));
+}
+
+/* Its daemon may hear of the new connection before it hears of the end of the old one. */
+static void
+switches(struct client *c)
+{
+	struct world *w = c->w;
+
+	TRACE(w, "%s changes its connection", c->name);
+	call_gone(c);
+	c->session = NULL;
+	c->state = CLIENT_OFF;
+	c->switches = true;
+	client_connect(c, w->now);
 }
 
 static void
 gives_up(struct world *w, struct event *e)
 {
 	struct client *c = e->p;
-	struct call *call;
+	int64_t how = rng_between(&w->rng, 0, 3);
 
 	if (c->state != CLIENT_WAIT || c->request != e->a)
 		return;
-	if (rng_chance(&w->rng, 500)) {
+	if (how == 0)
 		dies(c);
-		return;
-	}
-	TRACE(w, "%s > CANCEL", c->name);
-	call = call_send(c, ARB_CANCEL);
-	call->event.request = ask_new(c, ASK_CANCEL);
-	call->event.cancel.request = c->request;
-}
-
-void
-ask_send(struct client *c, int64_t n, int64_t own, nsec wait)
-{
-	struct world *w = c->w;
-	struct call *call = call_send(c, ARB_ACQUIRE);
-	struct ask *ask;
-	struct event *e;
-
-	c->state = CLIENT_WAIT;
-	c->request = call->event.request = ask_new(c, ASK_ACQUIRE);
-	ask = &w->asks[c->request];
-	ask->n = (uint32_t)n;
-	ask->own = own;
-	ask->wait = wait;
-	call->event.acquire = (struct arb_acquire){.group = group_names[c->group],
-	    .n = (uint32_t)n, .limit = own, .configured = c->host->configured, .wait = wait,
-	    .hold = NSEC_NEVER, .max_waiters = w->max_waiters};
-	if (rng_chance(&w->rng, w->p_hold))
-		call->event.acquire.hold = rng_between(&w->rng, 1 * MS, w->hold_max);
-	TRACE(w, "%s > ACQUIRE %s n=%lld limit=%lld wait=%lld ms", c->name, group_names[c->group],
-	    (long long)n, (long long)own, wait == NSEC_NEVER ? -1LL : (long long)(wait / MS));
-	if (rng_chance(&w->rng, w->p_cancel)) {
-		e = world_at(w, w->now + rng_between(&w->rng, 0, 5 * SEC), gives_up);
-		e->p = c;
-		e->a = c->request;
-	}
+	else
+		call_give_up(c, how == 1);
 }
 
 static void
@@ -286,7 +162,14 @@ client_acts(struct world *w, struct event *e)
 		wait = NSEC_NEVER;
 	else
 		wait = rng_between(&w->rng, 1 * MS, RNG_PICK(&w->rng, waits));
-	ask_send(c, n, own, wait);
+	call_acquire(c, n, own, wait);
+	if (rng_chance(&w->rng, w->p_cancel)) {
+		nsec at = w->now + rng_between(&w->rng, 0, 5 * SEC);
+		struct event *later = world_at(w, at, gives_up);
+
+		later->p = c;
+		later->a = c->request;
+	}
 }
 
 nsec
@@ -307,6 +190,18 @@ client_end_hold(struct client *c)
 }
 
 static void
+release(struct client *c, uint32_t n)
+{
+	struct belief *b = &c->belief;
+
+	call_release(c, n);
+	b->n -= n;
+	memmove(b->slots, b->slots + n, b->n * sizeof *b->slots);
+	if (b->n == 0)
+		belief_drop(c);
+}
+
+static void
 client_done(struct world *w, struct event *e)
 {
 	struct client *c = e->p;
@@ -317,12 +212,18 @@ client_done(struct world *w, struct event *e)
 		dies(c);
 		return;
 	}
+	if (c->strict && rng_chance(&w->rng, w->p_switch)) {
+		switches(c);
+		return;
+	}
+	if (rng_chance(&w->rng, 10))
+		call_wrong_release(c);
 	if (c->belief.n > 1 && rng_chance(&w->rng, w->p_partial)) {
-		send_release(c, (uint32_t)rng_between(&w->rng, 1, c->belief.n));
+		release(c, (uint32_t)rng_between(&w->rng, 1, c->belief.n));
 		client_end_hold(c);
 		return;
 	}
-	send_release(c, c->belief.n);
+	release(c, c->belief.n);
 	be_idle(c);
 }
 
@@ -355,8 +256,10 @@ hears_answer(struct client *c, const struct word *word)
 	if (kind == ASK_CANCEL)
 		return;
 	if (kind == ASK_RELEASE) {
-		if (act->code != WIRE_OK && act->code != WIRE_ERR_LOST)
-			world_fail(w, "%s may not release what it holds", c->name);
+		if (w->asks[act->request].wrong ? act->code == WIRE_OK :
+		    act->code != WIRE_OK && act->code != WIRE_ERR_LOST)
+			world_fail(w, "S4: %s releases what is%s its own, and is told %s", c->name,
+			    w->asks[act->request].wrong ? " not" : "", wire_code_word(act->code));
 		return;
 	}
 	if (act->request != c->request ||
@@ -364,7 +267,7 @@ hears_answer(struct client *c, const struct word *word)
 		world_fail(w, "%s is answered what it has not asked", c->name);
 		return;
 	}
-	if (act->code == WIRE_OK) {
+	if (act->code == WIRE_OK && act->request != c->given_up) {
 		c->state = CLIENT_HOLD;
 		c->got = true;
 		if (kind == ASK_ACQUIRE) {
@@ -372,6 +275,7 @@ hears_answer(struct client *c, const struct word *word)
 			belief_begin(c, word);
 		} else {
 			w->stats.resumed++;
+			c->switches = false;
 			c->belief.cell = word->cell;
 			check_belief(w, &c->belief, BELIEF_RESUMED);
 		}
@@ -379,7 +283,8 @@ hears_answer(struct client *c, const struct word *word)
 		return;
 	}
 	if (kind == ASK_RESUME) {
-		check_lost(c, "by RESUME");
+		if (!c->switches)
+			check_lost(c, "by RESUME");
 		belief_drop(c);
 	}
 	be_idle(c);

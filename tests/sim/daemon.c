@@ -88,17 +88,29 @@ daemon_new(struct host *h)
 }
 
 static void
-host_comes_back(struct world *w, struct event *e)
+breaks_at_once(struct world *w, struct event *e)
 {
 	(void)w;
-	host_start(e->p);
+	link_break_all(e->daemon, "just when it has come back");
+}
+
+/* Its clients resume what they had, and the answers may be lost. */
+static void
+host_comes_back(struct world *w, struct event *e)
+{
+	struct host *h = e->p;
+
+	host_start(h);
+	if (w->faulty && (w->faults & FAULT(BREAK)) && rng_chance(&w->rng, 300))
+		world_in(w, h->daemon, SOURCE_TIMER, w->now + rng_between(&w->rng, 0, 700 * MS),
+		    breaks_at_once);
 }
 
 void
 daemon_kill(struct daemon *d)
 {
 	struct world *w = d->host->w;
-	const nsec down[] = {2 * SEC, 2 * SEC, 20 * SEC};
+	const nsec down[] = {2 * SEC, 2 * SEC, w->profile->brief ? 2 * SEC : 20 * SEC};
 	struct session *s;
 	struct event *e;
 

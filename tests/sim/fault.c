@@ -9,6 +9,7 @@ const char *const fault_names[N_FAULTS] = {
     [FAULT_SAME] = "same", [FAULT_FAILOVER] = "failover", [FAULT_ABA] = "aba",
     [FAULT_SILENT] = "silent", [FAULT_FLUSH] = "flush", [FAULT_SETLIMIT] = "setlimit",
     [FAULT_TWIN] = "twin", [FAULT_STEP] = "step",
+    [FAULT_ERROR] = "error",
 };
 
 /* A time that is short, or ends about when a lease does, or lasts. */
@@ -111,6 +112,16 @@ former_server(struct world *w)
 }
 
 static void
+server_errs(struct world *w, int group)
+{
+	nsec length = short_or_long(w, 3 * SEC, 20 * SEC);
+
+	TRACE(w, "the server can do nothing for %s for %.3f s", group_names[group],
+	    (double)length / SEC);
+	w->error[group] = w->now + length;
+}
+
+static void
 clock_step(struct world *w)
 {
 	nsec size = rng_between(&w->rng, 0, rng_chance(&w->rng, 500) ? 4 * SEC : 3600 * SEC);
@@ -162,14 +173,21 @@ kick_somebody(struct world *w, struct daemon *d)
 }
 
 static void
-stop_in_order(struct world *w, struct daemon *d)
+ends(struct world *w, struct event *e)
 {
 	(void)w;
+	daemon_kill(e->p);
+}
+
+static void
+stop_in_order(struct world *w, struct daemon *d)
+{
 	if (d->paused)
 		return;
 	TRACE(w, "%s is told to stop", d->name);
 	daemon_step(d, &(struct arb_event){.type = ARB_STOP});
-	daemon_kill(d);
+	if (d->alive)
+		world_in(w, d, 0, w->now + rng_between(&w->rng, 0, 500 * MS), ends)->p = d;
 }
 
 /* A host is cloned with all that is on its disk: two daemons say that they are the same. */
@@ -264,6 +282,9 @@ server_fault(struct world *w, enum fault_id fault)
 	case FAULT_STEP:
 		clock_step(w);
 		break;
+	case FAULT_ERROR:
+		server_errs(w, (int)rng_between(&w->rng, 0, N_GROUPS));
+		break;
 	default:
 		break;
 	}
@@ -306,6 +327,8 @@ fault_heal(struct world *w)
 	w->p_slow = 0;
 	if (w->frozen > w->now)
 		w->frozen = w->now;
+	for (int i = 0; i < N_GROUPS; i++)
+		w->error[i] = 0;
 	for (int i = 0; i < w->n_hosts; i++) {
 		if (w->hosts[i].cut > w->now)
 			w->hosts[i].cut = w->now;

@@ -19,6 +19,9 @@ const struct profile profiles[] = {
     {.name = "keep", .weight = 2, .keep = true, .brief = true, .faults = FAULT(BREAK) |
 	FAULT(SUBBREAK) | FAULT(PUSHLOSS) | FAULT(PUSHDOUBLE) | FAULT(RESTART) | FAULT(SAME) |
 	FAULT(FAILOVER) | FAULT(FLUSH)},
+    {.name = "anew", .weight = 3, .keep = true, .brief = true, .faults = FAULT(CRASH) |
+	FAULT(STOP) | FAULT(BREAK) | FAULT(SUBBREAK) | FAULT(RESTART) | FAULT(SAME) |
+	FAULT(FAILOVER) | FAULT(FLUSH)},
     {.name = "wait", .weight = 1, .keep = true, .faults = FAULT(FREEZE) | FAULT(SAME)},
     {.name = "apart", .weight = 2, .all = true, .apart = true, .faults = FAULT(PARTITION) |
 	FAULT(PAUSE) | FAULT(RESTART) | FAULT(FAILOVER)},
@@ -89,12 +92,15 @@ plan_clients(struct world *w)
 	w->p_die = w->profile->keep ? 0 : RNG_PICK(r, dies);
 	w->p_many = order ? 0 : RNG_PICK(r, many);
 	w->p_partial = 500;
+	w->p_switch = RNG_PICK(r, sometimes) / 2;
 	w->p_now = order ? 0 : RNG_PICK(r, nows);
 	w->p_for_ever = order ? 1000 : RNG_PICK(r, often);
 	w->p_cancel = order ? 0 : RNG_PICK(r, sometimes);
 	w->p_hold = RNG_PICK(r, sometimes);
-	w->p_lazy = 2 * RNG_PICK(r, sometimes);
+	w->p_lazy = w->profile->keep ? 0 : 2 * RNG_PICK(r, sometimes);
 	w->p_none = order ? 0 : RNG_PICK(r, sometimes);
+	if (w->profile->apart)          /* holds last, and somebody always waits */
+		w->p_die = w->p_switch = w->p_cancel = w->p_hold = w->p_now = 0;
 	w->max_waiters = !order && rng_chance(r, 100) ? (uint32_t)rng_between(r, 1, 4) : 0;
 	if (w->faults != 0 && !w->profile->order && !w->profile->keep && rng_chance(r, 330)) {
 		bool seldom = rng_chance(r, 500);
@@ -115,7 +121,7 @@ plan_daemons(struct world *w)
 	if (!RULE(LONG_GRACE))
 		w->conf.grace /= 4;
 	w->conf.idle = RNG_PICK(r, idle);
-	w->conf.drop_on_lapse = !w->profile->keep && rng_chance(r, 150);
+	w->conf.drop_on_lapse = !w->profile->keep && !w->profile->apart && rng_chance(r, 150);
 }
 
 static void
@@ -132,7 +138,7 @@ plan_hosts(struct world *w)
 	int64_t top = w->limits[w->n_limits - 1];
 	const unsigned raws[] = {0, 0, 300, 1000};
 	unsigned raw = w->profile->apart ? 0 : w->profile->keep ? 200 : RNG_PICK(r, raws);
-	bool configured = w->p_none > 0 || rng_chance(r, 700);
+	bool configured = rng_chance(r, w->p_none > 0 ? 900 : 700);
 	bool differ = configured && !w->profile->order && rng_chance(r, 100);
 	int groups = rng_chance(r, 400) ? N_GROUPS : 1;
 
@@ -196,7 +202,7 @@ drain(struct world *w)
 	nsec bound = w->conf.lease + w->conf.grace + (w->n_clients + 2 + 20) * SEC;
 
 	TRACE(w, "---- nobody asks any more");
-	w->p_die = w->p_hold = w->p_partial = 0;
+	w->p_die = w->p_hold = w->p_partial = w->p_switch = 0;
 	if (w->hold_max > SEC)
 		w->hold_max = SEC;
 	for (int i = 0; i < w->n_clients; i++) {
@@ -235,7 +241,7 @@ probe(struct world *w, int group)
 	world_until(w, w->now + 10 * MS);
 	for (int i = first; i < w->n_clients; i++)
 		if (w->clients[i]->state == CLIENT_IDLE)
-			ask_send(w->clients[i], 1, w->base, NSEC_NEVER);
+			call_acquire(w->clients[i], 1, w->base, NSEC_NEVER);
 	world_until(w, w->now + 2 * SEC);
 	for (int i = first; i < w->n_clients; i++)
 		if (!w->clients[i]->got)
@@ -254,7 +260,7 @@ plan_play(struct world *w)
 	w->faulty = w->faults != 0;
 	while (w->now < end && w->faulty && !world_failed(w)) {
 		world_until(w, w->now + rng_exponential(&w->rng,
-		    w->profile->apart ? w->conf.lease : RNG_PICK(&w->rng, gaps)));
+		    w->profile->apart ? w->conf.lease / 2 : RNG_PICK(&w->rng, gaps)));
 		if (!world_failed(w))
 			fault_happens(w);
 	}

@@ -240,9 +240,10 @@ request_arrives(struct world *w, struct event *e)
 	struct daemon *d = e->q;
 	struct server *s = c->server;
 	const struct xch_request *q = e->owned;
-	const struct xch_reply *r;
+	const struct xch_reply error = {.status = XCH_ERROR, .seq = q->seq, .error = "made up"};
+	const struct xch_reply *r = &error;
 	const struct xch_push *pushes;
-	uint32_t n_pushes;
+	uint32_t n_pushes = 0;
 	struct event *answer;
 
 	if (s->mem == NULL)
@@ -261,7 +262,8 @@ request_arrives(struct world *w, struct event *e)
 		}
 		return;
 	}
-	r = mem_exchange(s->mem, server_time(w, s), q, &pushes, &n_pushes);
+	if (w->now >= w->error[group_index(q->group)])
+		r = mem_exchange(s->mem, server_time(w, s), q, &pushes, &n_pushes);
 	w->stats.exchanges++;
 	w->stats.syncs += q->full;
 	if (tracing) {

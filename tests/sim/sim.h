@@ -66,7 +66,7 @@ enum fault_id {
 	FAULT_BREAK, FAULT_SUBBREAK, FAULT_PUSHLOSS, FAULT_PUSHDOUBLE, FAULT_STALL,
 	FAULT_CRASH, FAULT_STOP, FAULT_KICK, FAULT_PAUSE, FAULT_PARTITION, FAULT_TWIN,
 	FAULT_FREEZE, FAULT_RESTART, FAULT_SAME, FAULT_FAILOVER, FAULT_ABA, FAULT_SILENT,
-	FAULT_FLUSH, FAULT_STEP, FAULT_SETLIMIT,
+	FAULT_FLUSH, FAULT_STEP, FAULT_SETLIMIT, FAULT_ERROR,
 	N_FAULTS
 };
 
@@ -189,9 +189,11 @@ struct client {
 	enum client_state state;
 	struct session *session; /* NULL: not connected */
 	uint64_t request;       /* the ACQUIRE or RESUME that is not answered */
+	uint64_t given_up;      /* its RELEASE * is on the way: a grant of this comes to nothing */
 	bool holds;
 	struct belief belief;   /* while `holds` */
 	uint64_t ended;         /* token of the last hold that its daemon has called lost */
+	bool switches;          /* has changed its connection with a hold that may be gone */
 	bool stop;              /* asks for nothing more */
 	bool got;               /* has been granted something, ever */
 };
@@ -205,11 +207,11 @@ struct ask {
 	int group;
 	uint32_t n;
 	int64_t own;
-	nsec wait;
 	nsec since;             /* when its daemon heard of it; 0: not yet */
 	nsec queued;            /* when it was queued in the backend; 0: it is not there */
 	bool told;              /* granted, or told `full`, by the backend since it was queued */
 	bool answered;
+	bool wrong;             /* a RELEASE of what is not its own */
 };
 
 /* ------------------------------------------------------------------ world */
@@ -245,6 +247,7 @@ struct world {
 	/* how the clients are */
 	nsec think, hold_max;
 	unsigned p_die, p_many, p_now, p_for_ever, p_cancel, p_hold, p_partial, p_none, p_lazy;
+	unsigned p_switch;
 	int64_t base;           /* the least limit */
 	int64_t limits[2];
 	int n_limits;
@@ -255,6 +258,7 @@ struct world {
 	struct arb_conf conf;
 	unsigned p_push_lost, p_push_twice;
 	nsec frozen;            /* the server is, until then */
+	nsec error[N_GROUPS];   /* it can do nothing for that group until then */
 	nsec stepped;
 	nsec quiet_until;       /* no fault before */
 	usec clock0;
@@ -356,8 +360,16 @@ void client_end_hold(struct client *c);         /* soon */
 void client_hears(struct session *s, const struct arb_action *act);
 void client_eof(struct session *s, nsec at);
 bool belief_is_valid(const struct belief *b);
-void ask_send(struct client *c, int64_t n, int64_t own, nsec wait);
 nsec hold_time(struct world *w);
+
+/* call.c: what it says */
+void call_open(struct client *c);
+void call_gone(struct client *c);
+void call_acquire(struct client *c, int64_t n, int64_t own, nsec wait);
+void call_give_up(struct client *c, bool all);
+void call_release(struct client *c, uint32_t n);
+void call_wrong_release(struct client *c);
+void call_resume(struct client *c);
 
 /* check.c: the invariants */
 enum again { BELIEF_NEW, BELIEF_RESUMED, BELIEF_PROVEN };

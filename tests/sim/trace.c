@@ -141,7 +141,8 @@ void
 trace_reply(const struct world *w, const struct daemon *d, const struct xch_request *q,
     const struct xch_reply *r, bool late)
 {
-	static const char *const status[] = {"", "STALE", "RESYNC", "GONE"};
+	static const char *const status[] = {[XCH_STALE] = "STALE", [XCH_RESYNC] = "RESYNC",
+	    [XCH_GONE] = "GONE", [XCH_ERROR] = "an error"};
 	char text[240] = "";
 	size_t used = 0;
 
