@@ -227,6 +227,8 @@ struct hold *hold_new(struct client *c, struct group *g, uint32_t n, const char 
 void hold_free(struct arb *arb, struct hold *h);
 /* h gets its slots, which are idle; the request is answered OK. */
 void hold_give(struct arb *arb, struct hold *h, uint64_t request, uint64_t token, uint32_t limit);
+/* h moves to the connection that names it; the request is answered OK. */
+void hold_move(struct arb *arb, struct hold *h, struct client *c, uint64_t request);
 void hold_let_go(struct arb *arb, struct hold *h);              /* frees h */
 void hold_drop_slot(struct arb *arb, struct hold *h, struct slot *s); /* may free h */
 void hold_lost(struct arb *arb, struct hold *h, enum arb_lost reason); /* its slots must be gone */

@@ -192,11 +192,29 @@ hold_free(struct arb *arb, struct hold *h)
 	free(h);
 }
 
+/* The request is answered OK: the cell first, then the word. */
+static void
+hold_tell(struct arb *arb, const struct hold *h, uint64_t request)
+{
+	struct arb_action *act;
+
+	for (int cell = h->is_page; cell >= 0; cell--) {
+		act = cell ? arb_act(arb, ARB_CELL_SET)
+			   : arb_answer(arb, h->client->id, request, WIRE_OK);
+		act->client = h->client->id;
+		act->group = h->group->name;
+		act->n_slots = h->n;
+		act->slots = arb_copy_slots(arb, h->slots, h->n);
+		act->token = h->token;
+		act->limit = h->limit;
+		act->deadline = h->group->deadline;
+	}
+}
+
 void
 hold_give(struct arb *arb, struct hold *h, uint64_t request, uint64_t token, uint32_t limit)
 {
 	struct group *g = h->group;
-	struct arb_action *act;
 
 	assert(h->state == HOLD_ASKED);
 	for (uint32_t i = 0; i < h->n; i++) {
@@ -216,18 +234,21 @@ hold_give(struct arb *arb, struct hold *h, uint64_t request, uint64_t token, uin
 	arb->stats.grants++;
 	if (h->length < NSEC_NEVER)
 		timer_set(arb, &h->timer, arb->now + h->length);
-	for (int cell = h->is_page; cell >= 0; cell--) { /* the cell first, then the word */
-		act = cell ? arb_act(arb, ARB_CELL_SET)
-			   : arb_answer(arb, h->client->id, request, WIRE_OK);
-		act->client = h->client->id;
-		act->group = g->name;
-		act->n_slots = h->n;
-		act->slots = arb_copy_slots(arb, h->slots, h->n);
-		act->token = token;
-		act->limit = limit;
-		act->deadline = g->deadline;
-	}
+	hold_tell(arb, h, request);
 	group_touch(arb, g);
+}
+
+void
+hold_move(struct arb *arb, struct hold *h, struct client *c, uint64_t request)
+{
+	assert(h->state == HOLD_HELD);
+	if (!c->strict)
+		cell_end(arb, h);
+	TAILQ_REMOVE(&h->client->holds, h, of_client);
+	h->client = c;
+	h->is_page = c->strict;
+	TAILQ_INSERT_TAIL(&c->holds, h, of_client);
+	hold_tell(arb, h, request);
 }
 
 /* The client goes, or has heard that the hold is lost.  Of one that it does not know of yet, so

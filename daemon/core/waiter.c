@@ -323,24 +323,6 @@ adopt_of(const struct group *g, const struct xch_grant *grant)
 	return a;
 }
 
-/* The hold moves to the connection that names it. */
-static void
-move_hold(struct arb *arb, struct client *c, uint64_t request, struct hold *h)
-{
-	struct arb_action *act;
-
-	TAILQ_REMOVE(&h->client->holds, h, of_client);
-	h->client = c;
-	h->is_page = c->strict;
-	TAILQ_INSERT_TAIL(&c->holds, h, of_client);
-	act = arb_answer(arb, c->id, request, WIRE_OK);
-	act->group = h->group->name;
-	act->n_slots = h->n;
-	act->slots = arb_copy_slots(arb, h->slots, h->n);
-	act->token = h->token;
-	act->limit = h->limit;
-}
-
 /* It is granted what we have: by then its client had come back once more, or twice. */
 void
 adopt_again(struct arb *arb, struct adopt *a)
@@ -353,7 +335,7 @@ adopt_again(struct arb *arb, struct adopt *a)
 		adopt_refuse(arb, a);
 		return;
 	}
-	move_hold(arb, a->hold->client, a->id, h);
+	hold_move(arb, h, a->hold->client, a->id);
 	adopt_free(arb, a, false);
 }
 
@@ -381,8 +363,9 @@ waiter_resume(struct arb *arb, struct client *c, const struct arb_event *e)
 		idle += s != NULL && s->state == SLOT_IDLE;
 		h = s != NULL ? s->hold : NULL;
 	}
-	if (same == n && h != NULL && h->state == HOLD_HELD && same_slots(h, n, slots)) {
-		move_hold(arb, c, e->request, h);
+	if (same == n && h != NULL && h->state == HOLD_HELD && same_slots(h, n, slots) &&
+	    (c->strict || group_is_valid(arb, g))) { /* else it could not know that it is unproven */
+		hold_move(arb, h, c, e->request);
 		return;
 	}
 	if (known > 0 ? same < n || idle < n || !group_is_valid(arb, g) || g->doubt :

@@ -79,6 +79,10 @@ rig_step(struct rig *r, unsigned d, struct arb_event *e)
 			note_lost(r, &act);
 		else if (act.type == ARB_HANG_UP)
 			r->hang_ups++;
+		else if (act.type == ARB_CELL_SET)
+			r->cells_set++;
+		else if (act.type == ARB_CELL_END)
+			r->cells_ended++;
 		else if (act.type == ARB_EXCHANGE) {
 			ck_assert_uint_lt(n_todo, 16);
 			todo[n_todo++] = act.xch;

@@ -230,13 +230,19 @@ START_TEST(backend_error)
 }
 END_TEST
 
+static void
+open_strict(uint64_t client)
+{
+	rig_gone(r, 0, client);
+	rig_step(r, 0, &(struct arb_event){.type = ARB_CLIENT_OPEN, .client = client,
+	    .open = {.pid = 1, .strict = true}});
+}
+
 START_TEST(unproven_and_kept)
 {
 	uint64_t a;
 
-	rig_gone(r, 0, 1);
-	rig_step(r, 0, &(struct arb_event){.type = ARB_CLIENT_OPEN, .client = 1,
-	    .open = {.pid = 1, .strict = true}});
+	open_strict(1);
 	a = ask(0, 1, 1);
 	rig_link(r, 0, false);
 	rig_advance(r, 60000 * MS);             /* nobody else wants it */
@@ -250,9 +256,7 @@ END_TEST
 
 START_TEST(unproven_and_taken)
 {
-	rig_gone(r, 0, 1);
-	rig_step(r, 0, &(struct arb_event){.type = ARB_CLIENT_OPEN, .client = 1,
-	    .open = {.pid = 1, .strict = true}});
+	open_strict(1);
 	ask(0, 1, 1);
 	rig_link(r, 0, false);
 	rig_advance(r, 60000 * MS);
@@ -342,6 +346,31 @@ START_TEST(resume_again)
 }
 END_TEST
 
+/* The page is written for whoever has the hold now; who does not read it is given no unproven one. */
+START_TEST(resume_by_another_kind_of_client)
+{
+	uint64_t token;
+
+	open_strict(2);
+	open_strict(3);
+	token = rig_answer(r, ask(0, 1, 1))->token;
+	ck_assert_uint_eq(r->cells_set, 0);
+	rig_expect_slot(r, resume_of(2, token), 1);
+	ck_assert_uint_eq(r->cells_set, 1);
+	rig_expect_slot(r, resume_of(1, token), 1);
+	ck_assert_uint_eq(r->cells_ended, 1);
+	rig_expect_slot(r, resume_of(2, token), 1);
+	rig_link(r, 0, false);
+	rig_advance(r, 9500 * MS);
+	ck_assert_uint_eq(r->n_losts, 0);
+	rig_expect_error(r, resume_of(1, token), WIRE_ERR_LOST);
+	rig_expect_slot(r, resume_of(3, token), 1);
+	rig_gone(r, 0, 2);
+	rig_link(r, 0, true);
+	rig_expect_error(r, rig_release(r, 0, 3, "g", 1, token), WIRE_OK);
+}
+END_TEST
+
 Suite *
 fleet_suite(void)
 {
@@ -366,6 +395,7 @@ fleet_suite(void)
 	tcase_add_test(tc, unproven_and_taken);
 	tcase_add_test(tc, resume);
 	tcase_add_test(tc, resume_again);
+	tcase_add_test(tc, resume_by_another_kind_of_client);
 	suite_add_tcase(s, tc);
 	return s;
 }
