@@ -40,7 +40,8 @@ TEST_ENV    = SIM=$(B)/sim SLOTD=$(B)/slotd SLOTCTL=$(B)/slotctl LIBSLOT=$(B)/li
 .PHONY: check-san check-valgrind fuzz $(FUZZERS:%=fuzz-%)
 
 check: $(PROGRAMS) $(LIVE_PROGRAMS) $(UNIT_TESTS) $(B)/sim $(B)/mutants $(B)/diff | build/deps-check
-	$(Q)$(TEST_ENV) tests/run.py $(UNIT_TESTS) $(B)/sim $(B)/mutants $(B)/diff $(LIVE_TESTS)
+	$(Q)$(TEST_ENV) tests/run.py $(UNIT_TESTS) $(B)/sim $(B)/mutants tests/sim/test_sim.py \
+		$(B)/diff $(LIVE_TESTS)
 
 check-unit: $(UNIT_TESTS)
 	$(Q)$(TEST_ENV) tests/run.py $(UNIT_TESTS)
