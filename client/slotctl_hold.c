@@ -157,7 +157,7 @@ taken_wait(struct taken *t, const struct ctl *c, struct signals *signals, int *s
 			taken_close(t);
 			return false;
 		}
-		if (c->verbose || (!complained && now - away_since >= PATIENCE_MS)) {
+		if (!complained && (c->verbose || now - away_since >= PATIENCE_MS)) {
 			ctl_explain(c, code, t->conn, error);
 			ctl_say("trying again");
 			complained = true;

@@ -2,10 +2,12 @@
 #include "client/slotctl.h"
 
 #include <errno.h>
+#include <grp.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -59,6 +61,18 @@ ctl_exit_status(const struct ctl *c, int code)
 	}
 }
 
+/* The group whose members may use the socket; if that cannot be seen, that of an installed slotd. */
+static const char *
+group_of(const char *socket)
+{
+	const struct group *group = NULL;
+	struct stat st;
+
+	if (stat(socket, &st) == 0 && (st.st_mode & S_IWGRP) != 0)
+		group = getgrgid(st.st_gid);
+	return group != NULL ? group->gr_name : "slotd";
+}
+
 int
 ctl_explain(const struct ctl *c, int code, const struct slot_conn *conn, int error)
 {
@@ -68,10 +82,13 @@ ctl_explain(const struct ctl *c, int code, const struct slot_conn *conn, int err
 
 	switch (code) {
 	case SLOT_EDENIED:
-		ctl_say("permission denied on %s: join group slotd, then start a new session",
-		    c->socket);
+		ctl_say("permission denied on %s: join group %s, then start a new session",
+		    c->socket, group_of(c->socket));
 		break;
 	case SLOT_ENODAEMON:
+		ctl_say("slotd does not listen on %s: %s", c->socket,
+		    error != 0 ? strerror(error) : text);
+		break;
 	case SLOT_ESYSTEM:
 		ctl_say("%s: %s", c->socket, error != 0 ? strerror(error) : text);
 		break;

@@ -3,6 +3,7 @@
 Wrapped commands say on their standard output when they are where the test wants them, and go on
 when their standard input says so: these are all the barriers."""
 import fcntl
+import grp
 import json
 import os
 import pty
@@ -188,7 +189,7 @@ class ExitStatus(Case):
 
     def test_no_daemon(self):
         nowhere = os.path.join(self.slotd.dir, "nowhere")
-        said = f"slotctl: {nowhere}: No such file or directory"
+        said = f"slotctl: slotd does not listen on {nowhere}: No such file or directory"
         for args in (["ping"], ["list"], ["status", "g"]):
             self.assertEqual(self.slotctl(*args, path=nowhere), (69, "", said))
         self.assertEqual(self.slotctl("run", "g", "-n", "true", path=nowhere), (69, "", said))
@@ -203,16 +204,19 @@ class ExitStatus(Case):
         self.assertEqual(said, f"slotctl: {self.slotd.socket}: slotd did not answer in time")
 
     def test_denied(self):
-        os.chmod(self.slotd.socket, 0)
         # root's right to open everything must go; who is not root has none
         before = []
         if os.getuid() == 0:
             before = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
-        for args in (["run", "g", "-l1", "true"], ["ping"]):
+        # its owner may not write, whatever the group may; the group that may is named
+        mine = grp.getgrgid(os.stat(self.slotd.socket).st_gid).gr_name
+        for args, mode, group in ((["run", "g", "-l1", "true"], 0, "slotd"), (["ping"], 0, "slotd"),
+                                  (["ping"], 0o020, mine)):
+            os.chmod(self.slotd.socket, mode)
             status, _, said = self.slotctl(*args, before=before)
             self.assertEqual(status, 77)
             self.assertEqual(said, f"slotctl: permission denied on {self.slotd.socket}: "
-                                   "join group slotd, then start a new session")
+                                   f"join group {group}, then start a new session")
 
     def test_no_limit(self):
         self.slotd = self.daemon("[daemon]\nunknown_groups = refuse\n[group known]\n")
@@ -571,6 +575,13 @@ class SlotdIsAway(Case):
         run.end()
         run.log.join()
         self.assertEqual(len(run.log.lines), 2, run.log)
+
+    def test_said_once_with_v(self):
+        """And at once; the last line is of the end."""
+        status, _, said = self.slotctl("run", "g", "-l1", "-nv", "true",
+                                       path=os.path.join(self.slotd.dir, "nowhere"))
+        away, trying, end = said.split("\n")
+        self.assertEqual((status, away, trying), (69, end, "slotctl: trying again"))
 
     def test_restarted_while_waiting(self):
         for how in ("stop", "kill"):
