@@ -47,6 +47,8 @@ open_lock(const char *path)
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, 0600);
 	if (fd < 0 && errno == ELOOP)
 		fatalx("%s: a symbolic link; slotd makes this file itself", path);
+	if (fd < 0 && errno == ENOENT)
+		fatalx("%s: the directory for the socket and its lock does not exist", path);
 	if (fd < 0)
 		fatal("%s", path);
 	if (fstat(fd, &st) < 0)

@@ -109,7 +109,7 @@ read_config(const struct options *options)
 	if (config == NULL)
 		exit(EXIT_CONFIG);
 	if (options->socket != NULL && config_set_socket(config, options->socket) < 0) {
-		log_error("--socket %s: empty, or too long for a socket", options->socket);
+		log_error("--socket %s: not 1 to 107 bytes", options->socket);
 		exit(EXIT_USAGE);
 	}
 	if (options->redis != NULL && config_set_redis(config, options->redis, why, sizeof(why)) < 0) {
@@ -226,6 +226,27 @@ on_signal(evutil_socket_t signal, short what, void *arg)
 	server_stop(&running->server);
 }
 
+/* Many a daemon reads its configuration again at this signal, so it is sent in good faith, and to die
+ * of it would end every job.  From a terminal it says that this has gone: then on_signal(). */
+static void
+on_hangup(evutil_socket_t signal, short what, void *arg)
+{
+	(void)signal;
+	(void)what;
+	(void)arg;
+	log_warnx("SIGHUP is ignored: the configuration is read at the start only");
+}
+
+static struct event *
+watch_signal(struct loop *loop, int number, event_callback_fn callback, struct running *running)
+{
+	struct event *event = evsignal_new(loop_base(loop), number, callback, running);
+
+	if (event == NULL || event_add(event, NULL) < 0)
+		fatalx("no signal handlers");
+	return event;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -233,7 +254,7 @@ main(int argc, char **argv)
 	struct config *config;
 	struct running running;
 	struct loop *loop;
-	struct event *term, *interrupt;
+	struct event *term, *interrupt, *hangup;
 	char *path = NULL;
 	int fd;
 
@@ -252,11 +273,9 @@ main(int argc, char **argv)
 	loop_set_gone(loop, on_gone, &running);
 	server_init(&running.server, loop, config, raise_max_clients(config));
 	running.listener = listener_new(&running.server, config, fd);
-	term = evsignal_new(loop_base(loop), SIGTERM, on_signal, &running);
-	interrupt = evsignal_new(loop_base(loop), SIGINT, on_signal, &running);
-	if (term == NULL || interrupt == NULL || event_add(term, NULL) < 0 ||
-	    event_add(interrupt, NULL) < 0)
-		fatalx("no signal handlers");
+	term = watch_signal(loop, SIGTERM, on_signal, &running);
+	interrupt = watch_signal(loop, SIGINT, on_signal, &running);
+	hangup = watch_signal(loop, SIGHUP, isatty(STDERR_FILENO) ? on_signal : on_hangup, &running);
 	log_info("slotd " SLOTD_VERSION " listens on %s (libevent %s, install %016" PRIx64
 	    ", generation %" PRIu64 ")", fd >= 0 ? path : config->socket, event_get_version(),
 	    running.lock.install, running.lock.generation);
@@ -268,6 +287,7 @@ main(int argc, char **argv)
 
 	event_free(term);
 	event_free(interrupt);
+	event_free(hangup);
 	listener_free(running.listener);
 	server_fini(&running.server);
 	loop_free(loop);

@@ -1,14 +1,16 @@
 """The program slotd: options, exit statuses, one daemon for a socket, a clean end."""
 import grp
 import os
+import pty
 import re
+import select
 import signal
 import stat
 import subprocess
 import tempfile
 import unittest
 
-from slotd import SLOTD, TIMEOUT, WRAP, Daemon, Failure
+from slotd import SLOTD, TIMEOUT, WRAP, Daemon, Failure, wait_end
 
 
 def run(*words):
@@ -74,7 +76,7 @@ class Configuration(unittest.TestCase):
                          (78, "", f"{self.dir}/none: No such file or directory\n"))
 
     def test_socket_that_cannot_be(self):
-        for path, why in ((f"{self.dir}/none/s", "No such file or directory"),
+        for path, why in ((f"{self.dir}/none/s", "the directory for the socket and its lock does not exist"),
                           (self.dir, "")):
             status, _, err = run("--config", "/dev/null", "--socket", path)
             self.assertEqual(status, 1, err)
@@ -155,6 +157,29 @@ class End(unittest.TestCase):
             self.assertFalse(os.path.exists(slotd.socket))
             with self.assertRaises(FileNotFoundError):
                 slotd.client()
+
+    def test_hangup(self):
+        with Daemon(expect=["SIGHUP"]) as slotd, slotd.client() as holder:
+            holder.expect("OK 1 .*", "ACQUIRE g limit=1")
+            slotd.process.send_signal(signal.SIGHUP)
+            slotd.log.wait_for("SIGHUP is ignored")
+            holder.expect("OK", "RELEASE g 1")
+
+    def test_hangup_of_a_terminal(self):
+        ours, terminal = pty.openpty()
+        self.addCleanup(os.close, ours)
+        with tempfile.TemporaryDirectory(prefix="slotd-start-") as directory:
+            slotd = subprocess.Popen([*WRAP, SLOTD, "--config", "/dev/null", "--socket",
+                                      f"{directory}/s"], stderr=terminal)
+            self.addCleanup(slotd.kill)
+            os.close(terminal)
+            said = b""
+            while b"listens on" not in said:
+                self.assertTrue(select.select([ours], [], [], TIMEOUT)[0], said)
+                said += os.read(ours, 4096)
+            slotd.send_signal(signal.SIGHUP)
+            self.assertEqual(wait_end(slotd, "slotd"), 0)
+            self.assertEqual(os.listdir(directory), ["s.lock"])
 
 
 if __name__ == "__main__":
