@@ -61,7 +61,7 @@ ctl_exit_status(const struct ctl *c, int code)
 	}
 }
 
-/* The group whose members may use the socket; if that cannot be seen, that of an installed slotd. */
+/* The group that may use the socket; if that cannot be seen, that of an installed slotd. */
 static const char *
 group_of(const char *socket)
 {

@@ -226,8 +226,8 @@ on_signal(evutil_socket_t signal, short what, void *arg)
 	server_stop(&running->server);
 }
 
-/* Many a daemon reads its configuration again at this signal, so it is sent in good faith, and to die
- * of it would end every job.  From a terminal it says that this has gone: then on_signal(). */
+/* Many a daemon reads its configuration again at this signal, so it is sent in good faith, and to
+ * die of it would end every job.  From a terminal it says that this has gone: then on_signal(). */
 static void
 on_hangup(evutil_socket_t signal, short what, void *arg)
 {
