@@ -3,11 +3,12 @@
  *
  * usage: diff            EXCHANGES=n (100,000) SEED=n (1; "random": another each time)
  *
- * On every redis-server and valkey-server that is installed; it also puts a key of another type in
- * the place of each of the script's there.  The script is the one that slotd has, but for the lines
- * that ask the server for its time and identity: they are two more arguments here.  Exchanges go to
- * the server in batches; a batch also ends when memory begins a new era, because what the server
- * calls it must be known before a daemon can speak of it. */
+ * On every redis-server and valkey-server that is installed, as a user with no more rights than the
+ * script says that it needs; there it also puts a key of another type in the place of each of the
+ * script's.  The script is the one that slotd has, but for the lines that ask the server for its time
+ * and identity: they are two more arguments here.  Exchanges go to the server in batches; a batch
+ * also ends when memory begins a new era, because what the server calls it must be known before a
+ * daemon can speak of it.  */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,7 +38,7 @@ struct diff {
 	struct mem *mem[EXCHANGE_SHARDS];
 	uint64_t sid;
 	struct eras eras, its_eras; /* memory's and the server's */
-	redisContext *link, *sub;
+	redisContext *link, *sub, *admin; /* the first with no more rights than slotd has */
 	char sha[41];
 	struct exchange_command cmd;
 	struct arena arena;
@@ -64,7 +65,8 @@ script_for_test(void)
 {
 	static const char begin[] = "-- {the server's own time and identity\n";
 	static const char end[] = "-- }the server's own time and identity\n";
-	static const char instead[] = "local sid, now = table.remove(ARGV), tonumber(table.remove(ARGV))\n";
+	static const char instead[] =
+	    "local sid, now = table.remove(ARGV), tonumber(table.remove(ARGV))\n";
 	const char *from = strstr(exchange_script, begin), *to = strstr(exchange_script, end);
 	char *script;
 
@@ -74,6 +76,30 @@ script_for_test(void)
 		to + strlen(end)) == -1)
 		fail("no memory");
 	return script;
+}
+
+/* A user who may do what the script says that it needs, and two things that the test needs. */
+static void
+become_limited(struct diff *x)
+{
+	static const char needs[] = "begin with the prefix:\n--   ";
+	const char *at = strstr(exchange_script, needs);
+	const char *argv[64] = {"ACL", "SETUSER", "limited", "reset", "on", "nopass",
+	    "~" PREFIX "*", "&" PREFIX "*", "+flushall", "+ping"};
+	char rules[64][32];
+	int argc = 10, len;
+
+	if (at == NULL)
+		fail("the script does not say what it needs");
+	for (at += strlen(needs); sscanf(at, "%31[+a-z|]%n", rules[argc], &len) == 1 && argc < 63;
+	     argc++) {
+		argv[argc] = rules[argc];
+		at += len;
+		at += strspn(at, " \n-");
+	}
+	redisAppendCommandArgv(x->admin, argc, argv, NULL);
+	freeReplyObject(server_reply(x->admin));
+	freeReplyObject(server_command(x->link, "AUTH limited x"));
 }
 
 static void
@@ -163,14 +189,16 @@ tell_script(struct diff *x, const struct pending *p, const redisReply *reply)
 		return;
 	}
 	if (p->what == PLAN_LIVE) {
-		re = (struct xch_reply){.status = XCH_OK, .version = strtoull(reply->str + 3, NULL, 10)};
+		re = (struct xch_reply){
+		    .status = XCH_OK, .version = strtoull(reply->str + 3, NULL, 10)};
 	} else if (exchange_decode(&x->arena, reply->str, reply->len, &re) == -1) {
 		fail("not a reply: %s", reply->str);
 	}
 	for (; x->next_heard < x->n_heard && n < 4096; x->next_heard++) {
 		const struct xch_push *push = &x->heard[x->next_heard].push;
 
-		if (strcmp(push->group, p->group) != 0 || re.status != XCH_OK || push->version != re.version)
+		if (strcmp(push->group, p->group) != 0 || re.status != XCH_OK ||
+		    push->version != re.version)
 			break;
 		pushes[n++] = *push;
 	}
@@ -215,7 +243,7 @@ batch_end(struct diff *x)
 static void
 check_expiry(struct diff *x)
 {
-	redisReply *keys = server_command(x->link, "KEYS " PREFIX "*");
+	redisReply *keys = server_command(x->admin, "KEYS " PREFIX "*");
 	struct {
 		char group[64];
 		long long at;
@@ -223,7 +251,7 @@ check_expiry(struct diff *x)
 
 	for (size_t i = 0; i < keys->elements; i++) {
 		const char *key = keys->element[i]->str, *name = strrchr(key, ':') + 1;
-		redisReply *expires = server_command(x->link, "EXPIRETIME %s", key);
+		redisReply *expires = server_command(x->admin, "EXPIRETIME %s", key);
 		long long at = expires->integer;
 		size_t k;
 
@@ -436,16 +464,19 @@ run(const char *program, uint64_t seed, uint64_t exchanges)
 	server_start(&server, program);
 	x->link = server_connect(&server);
 	x->sub = server_connect(&server);
+	x->admin = server_connect(&server);
+	become_limited(x);
 	x->plan = plan_new(seed);
 	freeReplyObject(server_command(x->sub, "PSUBSCRIBE " PREFIX "1:*"));
 	diff_load(x);
 	while (x->n_exchanges < exchanges)
 		step(x);
 	report(x, program);
-	check_types(x->link);
+	check_types(x->admin);
 
 	redisFree(x->link);
 	redisFree(x->sub);
+	redisFree(x->admin);
 	server_stop(&server);
 	plan_free(x->plan);
 	forget_all(x);

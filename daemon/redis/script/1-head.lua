@@ -43,6 +43,12 @@
 -- era grace longest-lease".  With live and records as its keys it sets the live limit: channels group
 -- limit by why; the reply is "OK version", of what it publishes.
 --
+-- Whoever runs it needs these commands, and the keys and channels that begin with the prefix:
+--   +evalsha +script|load +time +info +publish +expireat +del +get +set
+--   +hget +hmget +hgetall +hset +hdel +hlen
+--   +zadd +zrem +zcard +zrange +zrangebylex +zrangebyscore +zrevrangebyscore +zpopmin
+--   +zremrangebylex +zunionstore
+--
 -- What can be refused is refused before the first write: a script that fails leaves what it wrote.
 -- Numbers are exact up to 2^53, but `..` and tostring() lose digits after the 14th, where
 -- string.format('%d') does not.
