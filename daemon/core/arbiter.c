@@ -228,6 +228,20 @@ release_of_lost(struct arb *arb, struct client *c, const char *group, uint32_t s
 	return false;
 }
 
+static bool
+names_all(const struct arb_event *e, const struct hold *h)
+{
+	for (uint32_t i = 0; i < h->n; i++) {
+		uint32_t k = 0;
+
+		while (k < e->release.n_slots && e->release.slots[k] != h->slots[i])
+			k++;
+		if (k == e->release.n_slots)
+			return false;
+	}
+	return true;
+}
+
 /* WIRE_OK if the client may give that slot back.  Of a hold that is ending, its client's word frees
  * all for good if it names all; else it may believe in the rest until it has heard. */
 static enum wire_code
@@ -245,7 +259,7 @@ release_check(struct arb *arb, struct client *c, struct group *g, const struct a
 		return WIRE_ERR_LOST;
 	if (h->state == HOLD_HELD)
 		return WIRE_OK;
-	if (e->release.n_slots >= h->n) {
+	if (names_all(e, h)) {
 		TAILQ_REMOVE(&c->holds, h, of_client);
 		h->client = NULL;
 		hold_let_go(arb, h);

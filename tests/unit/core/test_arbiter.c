@@ -222,6 +222,29 @@ START_TEST(forced_end_that_was_heard)
 }
 END_TEST
 
+/* Of a hold of two that has ended its client names one, and another hold's: it may still believe in
+ * the second. */
+START_TEST(forced_end_that_was_heard_in_part)
+{
+	uint32_t slots[] = {1, 3};
+	uint64_t both, b, c;
+
+	rig_acquire_as(r, 0, 1, (struct arb_acquire){.group = "g", .n = 2, .limit = 3,
+	    .configured = XCH_NO_LIMIT, .wait = 0, .hold = 1000 * MS});
+	rig_expect_slot(r, ask(1, 3), 3);
+	b = ask(2, 3);
+	rig_advance(r, 1000 * MS);
+	both = ++r->next_request;
+	rig_step(r, 0, &(struct arb_event){.type = ARB_RELEASE, .client = 1, .request = both,
+	    .release = {.group = "g", .n_slots = 2, .slots = slots}});
+	rig_expect_error(r, both, WIRE_ERR_LOST);
+	ck_assert(rig_waits(r, b));
+	c = rig_release(r, 0, 1, "g", 3, 0);    /* nothing had been freed */
+	rig_expect_error(r, c, WIRE_OK);
+	rig_expect_slot(r, b, 3);
+}
+END_TEST
+
 START_TEST(release_all)
 {
 	ask(1, 2);
@@ -402,6 +425,7 @@ arbiter_suite(void)
 	tcase_add_test(tc, many_at_once);
 	tcase_add_test(tc, forced_end);
 	tcase_add_test(tc, forced_end_that_was_heard);
+	tcase_add_test(tc, forced_end_that_was_heard_in_part);
 	tcase_add_test(tc, release_all);
 	tcase_add_test(tc, queue_full);
 	tcase_add_test(tc, nobody_else_needs_to_know);
