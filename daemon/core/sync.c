@@ -352,7 +352,7 @@ is_gone(struct arb *arb)
 }
 
 /* The backend can do nothing for this group.  Who waits is told; who holds keeps it until the lease
- * ends; and it is asked again after a while. */
+ * ends; and it is asked again after a while, as long as it may record anything of us. */
 static void
 heard_error(struct arb *arb, struct group *g, const char *text)
 {
@@ -364,6 +364,8 @@ heard_error(struct arb *arb, struct group *g, const char *text)
 		waiter_refuse(arb, w, WIRE_ERR_BACKEND);
 		arb->actions[arb->n_actions - 1].text = text;
 	}
+	if (g->slots == NULL && TAILQ_EMPTY(&g->adopts) && !group_is_valid(arb, g))
+		g->dirty = false;
 }
 
 /* False if the reply says nothing that may be believed. */

@@ -207,19 +207,26 @@ START_TEST(no_reply_in_time)
 }
 END_TEST
 
+static void
+reply_error(void)
+{
+	struct xch_reply error = {.status = XCH_ERROR, .error = "the key x is a list"};
+
+	error.seq = r->held[0]->seq;
+	r->held[0] = NULL;
+	rig_step(r, 0, &(struct arb_event){.type = ARB_REPLY,
+	    .reply = {.group = "g", .reply = &error}});
+}
+
 /* The backend can do nothing for the group: waiters are told, holders keep what they have. */
 START_TEST(backend_error)
 {
-	struct xch_reply error = {.status = XCH_ERROR, .error = "the key x is a list"};
 	uint64_t a, b;
 
 	rig_expect_slot(r, ask(0, 1, 1), 1);
 	r->hold_exchanges = true;
 	a = ask(0, 2, 2);
-	error.seq = r->held[0]->seq;
-	r->held[0] = NULL;
-	rig_step(r, 0, &(struct arb_event){.type = ARB_REPLY,
-	    .reply = {.group = "g", .reply = &error}});
+	reply_error();
 	rig_expect_error(r, a, WIRE_ERR_BACKEND);
 	b = ask(0, 3, 2);
 	ck_assert(r->held[0] == NULL);          /* not before a while has passed */
@@ -237,6 +244,27 @@ open_strict(uint64_t client)
 	rig_step(r, 0, &(struct arb_event){.type = ARB_CLIENT_OPEN, .client = client,
 	    .open = {.pid = 1, .strict = true}});
 }
+
+/* Of a group that nobody uses any more it is not asked for ever. */
+START_TEST(backend_error_that_stays)
+{
+	struct arb_group_status st;
+	unsigned asked = 0;
+
+	rig_expect_slot(r, ask(0, 1, 1), 1);
+	r->hold_exchanges = true;
+	rig_release(r, 0, 1, "g", 1, 0);
+	for (int second = 0; second < 60; second++) {
+		rig_advance(r, 1000 * MS);
+		if (r->held[0] == NULL)
+			continue;
+		asked++;
+		reply_error();
+	}
+	ck_assert(asked > 5 && asked <= 11);    /* until the lease ends */
+	ck_assert(!arb_status(r->arb[0], "g", &st));
+}
+END_TEST
 
 START_TEST(unproven_and_kept)
 {
@@ -391,6 +419,7 @@ fleet_suite(void)
 	tcase_add_test(tc, lost_reply);
 	tcase_add_test(tc, no_reply_in_time);
 	tcase_add_test(tc, backend_error);
+	tcase_add_test(tc, backend_error_that_stays);
 	tcase_add_test(tc, unproven_and_kept);
 	tcase_add_test(tc, unproven_and_taken);
 	tcase_add_test(tc, resume);
