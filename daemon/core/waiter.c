@@ -223,7 +223,7 @@ waiter_hand_over(struct arb *arb, struct group *g, struct slot *s)
 	int64_t limit;
 	uint64_t id;
 
-	if (w == NULL || !group_is_alone(arb, g) || w->hold->n != 1)
+	if (w == NULL || arb->conf.idle == 0 || !group_is_alone(arb, g) || w->hold->n != 1)
 		return false;
 	limit = group_limit(g, w->cls->own);
 	if (!slot_fits(g, s, limit) && RULE(IDLE_LIMIT))

@@ -60,6 +60,28 @@ START_TEST(idle_slot_is_recalled)
 }
 END_TEST
 
+/* Then nothing is decided at home: neither an idle slot nor a hand-over. */
+START_TEST(no_idle_slots)
+{
+	struct arb_conf conf = rig_conf();
+	uint64_t b;
+
+	rig_free(r);
+	conf.idle = 0;
+	r = rig_new(1, &conf);
+	for (uint64_t c = 1; c <= 2; c++)
+		rig_open(r, 0, c);
+	ask(0, 1, 1);
+	b = ask(0, 2, 1);
+	unsigned before = r->exchanges;
+
+	rig_release(r, 0, 1, "g", 1, 0);
+	rig_expect_slot(r, b, 1);
+	ck_assert_uint_eq(r->exchanges, before + 1);
+	ck_assert_uint_eq(rig_answer(r, b)->token & 0xffff, 1);
+}
+END_TEST
+
 START_TEST(now_or_never_finds_an_idle_slot_elsewhere)
 {
 	ask(0, 1, 1);
@@ -408,6 +430,7 @@ fleet_suite(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, first_come_first_served);
 	tcase_add_test(tc, idle_slot_is_recalled);
+	tcase_add_test(tc, no_idle_slots);
 	tcase_add_test(tc, now_or_never_finds_an_idle_slot_elsewhere);
 	tcase_add_test(tc, now_or_never_is_refused_when_all_know);
 	tcase_add_test(tc, now_or_never_is_no_waiter);
