@@ -5,6 +5,7 @@
 #   make check-unit         the C programs only
 #   make check-san          everything that runs slotd's code, under ASan and UBSan
 #   make diff EXCHANGES=n   memory backend and Redis script, so many exchanges; SEED=n, or another each time
+#   tests/debian13.sh DIR   any of these on Debian 13, with Redis 8 and Valkey 8.1 (root; makes a chroot)
 #   make sim SEEDS=10000    the simulator, so many seeds; SEED=n tells the story of one
 #   make mutants            shows that the simulator finds each rule of the core that is switched off
 #   make check-valgrind     everything under valgrind (slow; some of it: TESTS="tests/socket/test_close.py")

@@ -8,7 +8,7 @@
  * script's.  The script is the one that slotd has, but for the lines that ask the server for its time
  * and identity: they are two more arguments here.  Exchanges go to the server in batches; a batch
  * also ends when memory begins a new era, because what the server calls it must be known before a
- * daemon can speak of it.  */
+ * daemon can speak of it. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
