@@ -38,7 +38,8 @@ class Counter:
 
 def contend(daemons, clients, group, limit, acquires, generator):
     """That many clients, spread over the daemons, take and give back slots for as long as it takes.
-    What is wrong with what they get is a Failure.  -> the most that were inside at once"""
+    What is wrong with what they get, more than `limit` at once to begin with, is a Failure.  -> the
+    most that were inside at once: how close to the limit depends on how busy the machine is"""
     counter, inside, by_fd = Counter(limit), {}, {}
     request = f"ACQUIRE {group} limit={limit} wait=forever"
     with contextlib.ExitStack() as stack, contextlib.closing(select.epoll()) as epoll:
