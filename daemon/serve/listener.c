@@ -71,6 +71,18 @@ remove_stale(const char *path)
 	log_info("replaced the socket that was left at %s", path);
 }
 
+/* A socket that nobody serves must not stay with its mode of 0: to clients that is a lack of rights,
+ * and not a slotd that may come back. */
+static _Noreturn void
+give_up(const char *path, const char *what)
+{
+	int error = errno;
+
+	unlink(path);
+	errno = error;
+	fatal("%s: %s", path, what);
+}
+
 /* Nobody can connect before listen(), so mode and group are right from the first moment on; the
  * umask keeps the file itself closed until then. */
 static void
@@ -78,6 +90,7 @@ bind_socket(struct listener *listener, const struct config *config)
 {
 	struct sockaddr_un addr = {.sun_family = AF_UNIX};
 	const char *path = config->socket;
+	gid_t gid = (gid_t)-1;
 	mode_t mask;
 	struct stat st;
 	int rc;
@@ -86,6 +99,8 @@ bind_socket(struct listener *listener, const struct config *config)
 		fatalx("%s: longer than the %zu bytes of a socket's path", path,
 		    sizeof addr.sun_path - 1);
 	memcpy(addr.sun_path, path, strlen(path) + 1);
+	if (config->socket_group[0] != '\0')
+		gid = group_id(config->socket_group);
 	remove_stale(path);
 	listener->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (listener->fd < 0)
@@ -95,15 +110,14 @@ bind_socket(struct listener *listener, const struct config *config)
 	umask(mask);
 	if (rc < 0)
 		fatal("%s: bind", path);
-	if (config->socket_group[0] != '\0' &&
-	    lchown(path, (uid_t)-1, group_id(config->socket_group)) < 0)
-		fatal("%s: socket_group %s", path, config->socket_group);
+	if (gid != (gid_t)-1 && lchown(path, (uid_t)-1, gid) < 0)
+		give_up(path, "socket_group");
 	if (chmod(path, (mode_t)config->socket_mode) < 0)
-		fatal("%s: socket_mode", path);
+		give_up(path, "socket_mode");
 	if (lstat(path, &st) < 0)
-		fatal("%s", path);
+		give_up(path, "stat");
 	if (listen(listener->fd, BACKLOG) < 0)
-		fatal("%s: listen", path);
+		give_up(path, "listen");
 	listener->dev = st.st_dev;
 	listener->ino = st.st_ino;
 	listener->path = strdup(path);

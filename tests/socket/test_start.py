@@ -10,14 +10,14 @@ import subprocess
 import tempfile
 import unittest
 
-from slotd import SLOTD, TIMEOUT, WRAP, Daemon, Failure, wait_end
+from slotd import SLOTD, TIMEOUT, WRAP, Daemon, wait_end
 
 
-def run(*words):
+def run(*words, before=()):
     """-> exit status, standard output, standard error"""
     env = {k: v for k, v in os.environ.items() if k not in ("JOURNAL_STREAM", "NOTIFY_SOCKET")}
-    done = subprocess.run([*WRAP, SLOTD, *words], text=True, capture_output=True, timeout=TIMEOUT,
-                          stdin=subprocess.DEVNULL, env=env)
+    done = subprocess.run([*before, *WRAP, SLOTD, *words], text=True, capture_output=True,
+                          timeout=TIMEOUT, stdin=subprocess.DEVNULL, env=env)
     return done.returncode, done.stdout, done.stderr
 
 
@@ -135,9 +135,20 @@ class OneDaemon(unittest.TestCase):
                 self.assertEqual(stat.S_IMODE(found.st_mode), 0o606)
                 self.assertEqual(found.st_gid, mine.gr_gid)
 
-    def test_no_such_group(self):
-        with self.assertRaisesRegex(Failure, "no-such-group"):
-            Daemon("[daemon]\nsocket_group = no-such-group\n")
+    def test_a_group_that_cannot_be(self):
+        """No socket stays: clients would be denied, and not try again."""
+        before = ["setpriv", "--bounding-set=-chown"] if os.getuid() == 0 else []
+        other = next(n for n in range(54321, 65535) if n not in [os.getegid(), *os.getgroups()])
+        for group, why in (("no-such-group", "there is no group no-such-group"),
+                           (other, "socket_group: Operation not permitted")):
+            with tempfile.TemporaryDirectory(prefix="slotd-start-") as directory:
+                with open(f"{directory}/conf", "w", encoding="utf-8") as file:
+                    file.write(f"[daemon]\nsocket_group = {group}\n")
+                status, _, err = run("--config", f"{directory}/conf", "--socket", f"{directory}/s",
+                                     before=before)
+                self.assertEqual(status, 1, err)
+                self.assertIn(why, err)
+                self.assertEqual(sorted(os.listdir(directory)), ["conf", "s.lock"])
 
 
 class End(unittest.TestCase):
