@@ -1,6 +1,7 @@
 # Benchmarks: they print, and assert nothing about time.
 #
 #   make bench          all that need nothing but slotd
+#   make bench-fleet    a slot from one host to another, through Redis
 #   make bench-script   time of the script in Redis: whether it grows with what is there
 
 BENCHES := $(patsubst tests/bench/%.c,$(B)/bench_%,$(filter-out %/script.c,$(wildcard tests/bench/*.c)))
@@ -12,7 +13,10 @@ $(BENCHES): $(B)/bench_%: $(O)/tests/bench/%.o
 	$(if $(Q),@echo "  LINK    $@")
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^
 
-.PHONY: bench-script
+.PHONY: bench-fleet bench-script
+bench-fleet: $(B)/slotd
+	$(Q)SLOTD=$(B)/slotd tests/bench/fleet.py
+
 bench-script: $(B)/bench_script
 	$(Q)$<
 
