@@ -14,21 +14,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <unistd.h>
 
 #include "daemon/clock.h"
 #include "daemon/config.h"
 #include "daemon/core/alloc.h"
 #include "daemon/log.h"
-#include "daemon/redis/server.h"
 
-#define PASSWORD_MAX 1024
 #define WHY_MAX 256
 #define BACKOFF_MIN (100 * NSEC_MS)
 
 static void link_try(struct link *link);
-static void link_greet(struct link *link);
-static void link_advance(struct link *link);
 
 static const char *const state_names[LINK_N_STATES] = {
     [LINK_WAITING] = "waiting",
@@ -65,12 +60,15 @@ command_timeout(const struct link *link)
 	return link->env->config->command_timeout_ms * NSEC_MS;
 }
 
-/* The one door to the state. */
-static void
-enter(struct link *link, enum link_state state)
+void
+link_enter(struct link *link, enum link_state state)
 {
 	log_debug("redis %s: %s -> %s", link->name, state_names[link->state], state_names[state]);
 	link->state = state;
+	if (state == LINK_UP) {
+		link->n_failures = 0;
+		event_del(link->timer);
+	}
 }
 
 /* ------------------------------------------------------------------ its end */
@@ -120,7 +118,7 @@ link_fail(struct link *link, const char *fmt, ...)
 	log_debug("redis %s: %s", link->name, why);
 	resolver_forget(&link->resolve);
 	drop_context(link);
-	enter(link, LINK_WAITING);
+	link_enter(link, LINK_WAITING);
 	if (was == LINK_CONNECTING && ++link->address < link->resolved.n) {
 		set_timer(link, 0);     /* the next address, at once */
 		return;
@@ -145,6 +143,7 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 		return;
 	}
 	if (link->state == LINK_CONNECTED) {
+		set_timer(link, deadline > now ? deadline - now : 0);
 		link_greet(link);
 		return;
 	}
@@ -209,8 +208,8 @@ push_command(struct link *link, link_done *done, void *arg)
 
 /* Where a command is lost, no reply behind it could be told from the next: then the connection is
  * over, and the timer says so, for the caller may be in the middle of something. */
-static void
-send_command(struct link *link, int argc, const char **argv, const size_t *lengths, link_done *done,
+void
+link_command(struct link *link, int argc, const char **argv, const size_t *lengths, link_done *done,
     void *arg)
 {
 	if (link->context == NULL)
@@ -230,7 +229,7 @@ link_send(struct link *link, int argc, const char **argv, const size_t *lengths,
     void *arg)
 {
 	assert(link->state == LINK_PROVING || link->state == LINK_UP);
-	send_command(link, argc, argv, lengths, done, arg);
+	link_command(link, argc, argv, lengths, done, arg);
 }
 
 static void
@@ -253,194 +252,6 @@ link_subscribe(struct link *link, const char *channel, link_done *done)
 	redisAsyncCommandArgv(link->context, on_message, NULL, 2, argv, NULL);
 }
 
-/* ------------------------------------------------------------------ the way up */
-
-/* True if the reply is an error, which ends the link. */
-static bool
-is_refused(struct link *link, const redisReply *reply, const char *command)
-{
-	if (reply->type != REDIS_REPLY_ERROR)
-		return false;
-	link_fail(link, "%s: %s", command, reply->str);
-	return true;
-}
-
-static void
-on_auth(void *arg, struct link *link, const redisReply *reply)
-{
-	(void)arg;
-	if (!is_refused(link, reply, "AUTH"))
-		link_advance(link);
-}
-
-static void
-on_select(void *arg, struct link *link, const redisReply *reply)
-{
-	(void)arg;
-	if (!is_refused(link, reply, "SELECT"))
-		link_advance(link);
-}
-
-static void
-on_info(void *arg, struct link *link, const redisReply *reply)
-{
-	struct server_info server;
-
-	(void)arg;
-	if (is_refused(link, reply, "INFO"))
-		return;
-	if (reply->type != REDIS_REPLY_STRING) {
-		link_fail(link, "INFO: not answered by a text");
-		return;
-	}
-	server_read(reply->str, reply->len, &server);
-	if (server.why[0] != '\0') {
-		link_fail(link, "%s", server.why);
-		return;
-	}
-	if (server.warning[0] != '\0')
-		link->env->warn(link->env->arg, server.warning);
-	memcpy(link->version, server.version, sizeof link->version);
-	link_advance(link);
-}
-
-static void
-on_load(void *arg, struct link *link, const redisReply *reply)
-{
-	(void)arg;
-	if (is_refused(link, reply, "SCRIPT LOAD"))
-		return;
-	if (reply->type != REDIS_REPLY_STRING || reply->len != sizeof link->sha - 1) {
-		link_fail(link, "SCRIPT LOAD: not answered by a SHA-1");
-		return;
-	}
-	memcpy(link->sha, reply->str, sizeof link->sha);
-	link->is_loading = false;
-	if (link->state == LINK_LOADING)
-		link_advance(link);
-}
-
-static void
-send_words(struct link *link, link_done *done, int argc, ...)
-{
-	const char *argv[4];
-	va_list ap;
-
-	va_start(ap, argc);
-	for (int i = 0; i < argc; i++)
-		argv[i] = va_arg(ap, const char *);
-	va_end(ap);
-	send_command(link, argc, argv, NULL, done, NULL);
-}
-
-void
-link_reload(struct link *link)
-{
-	if (link->is_loading)
-		return;
-	link->is_loading = true;
-	send_words(link, on_load, 3, "SCRIPT", "LOAD", link->script);
-}
-
-/* Into buf, without a line end.  0, or -1 with errno. */
-static int
-read_password(const char *path, char *buf, size_t size)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-	ssize_t n;
-
-	if (fd < 0)
-		return -1;
-	n = read(fd, buf, size);
-	close(fd);
-	if (n >= 0 && (size_t)n == size) {
-		errno = EFBIG;
-		return -1;
-	}
-	if (n < 0)
-		return -1;
-	buf[n] = '\0';
-	buf[strcspn(buf, "\r\n")] = '\0';
-	return 0;
-}
-
-/* Connected.  AUTH goes alone: behind one that is refused, commands run as the default user. */
-static void
-link_greet(struct link *link)
-{
-	const struct config_redis *config = link->env->config;
-	const char *user = config->address.user != NULL ? config->address.user : config->username;
-	const char *password = config->address.password;
-	char buf[PASSWORD_MAX];
-
-	if (config->password_file[0] != '\0') {
-		if (read_password(config->password_file, buf, sizeof buf) < 0) {
-			link_fail(link, "%s: %s", config->password_file, strerror(errno));
-			return;
-		}
-		password = buf;
-	}
-	set_timer(link, connect_timeout(link));
-	enter(link, LINK_AUTHENTICATING);
-	if (user[0] != '\0')
-		send_words(link, on_auth, 3, "AUTH", user, password != NULL ? password : "");
-	else if (password != NULL)
-		send_words(link, on_auth, 2, "AUTH", password);
-	else
-		link_advance(link);
-	explicit_bzero(buf, sizeof buf);
-}
-
-static void
-prove(struct link *link)
-{
-	enter(link, LINK_PROVING);
-	if (link->owner->prove != NULL)
-		link->owner->prove(link->owner->arg, link);
-	if (link->state == LINK_PROVING && link->context != NULL && link->n_commands == 0)
-		link_advance(link);
-}
-
-/* The state's command has been answered well: the next. */
-static void
-link_advance(struct link *link)
-{
-	char db[16];
-
-	switch (link->state) {
-	case LINK_AUTHENTICATING:
-		if (link->env->config->address.db > 0) {
-			enter(link, LINK_SELECTING);
-			snprintf(db, sizeof db, "%u", link->env->config->address.db);
-			send_words(link, on_select, 2, "SELECT", db);
-			break;
-		}
-		/* fallthrough */
-	case LINK_SELECTING:
-		enter(link, LINK_CHECKING);
-		send_words(link, on_info, 1, "INFO");
-		break;
-	case LINK_CHECKING:
-		if (link->script != NULL) {
-			enter(link, LINK_LOADING);
-			link_reload(link);
-			break;
-		}
-		/* fallthrough */
-	case LINK_LOADING:
-		prove(link);
-		break;
-	case LINK_PROVING:
-		enter(link, LINK_UP);
-		link->n_failures = 0;
-		event_del(link->timer);
-		link->owner->up(link->owner->arg, link);
-		break;
-	default:
-		assert(!"a state without a command");
-	}
-}
-
 /* ------------------------------------------------------------------ connecting */
 
 /* Old versions of hiredis use the context after this returns, so nothing is done here that could
@@ -453,7 +264,7 @@ on_connect(const redisAsyncContext *context, int status)
 	if (link == NULL)
 		return;
 	if (status == REDIS_OK) {
-		enter(link, LINK_CONNECTED);
+		link_enter(link, LINK_CONNECTED);
 		set_timer(link, 0);
 	} else {
 		link->context = NULL;
@@ -500,7 +311,7 @@ link_connect(struct link *link)
 	const struct url *url = &link->env->config->address;
 	redisAsyncContext *context;
 
-	enter(link, LINK_CONNECTING);
+	link_enter(link, LINK_CONNECTING);
 	link->deadline = clock_now() + connect_timeout(link);
 	context = url->path != NULL ? redisAsyncConnectUnix(url->path) :
 	    redisAsyncConnect(link->resolved.address[link->address], url->port);
@@ -545,7 +356,7 @@ link_try(struct link *link)
 		link_connect(link);
 		return;
 	}
-	enter(link, LINK_RESOLVING);
+	link_enter(link, LINK_RESOLVING);
 	link->deadline = clock_now() + connect_timeout(link);
 	set_timer(link, connect_timeout(link));
 	if (!resolver_ask(link->env->resolver, &link->resolve))

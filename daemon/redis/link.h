@@ -109,4 +109,19 @@ void link_reload(struct link *link);
 /* Drops the connection and tries anew. */
 __attribute__((format(printf, 2, 3))) void link_fail(struct link *link, const char *fmt, ...);
 
+/* ---- link.c and login.c */
+
+/* The one door to the state. */
+void link_enter(struct link *link, enum link_state state);
+
+/* link_send() in any state behind CONNECTED. */
+void link_command(struct link *link, int argc, const char **argv, const size_t *lengths,
+    link_done *done, void *arg);
+
+/* Connected: the first step. */
+void link_greet(struct link *link);
+
+/* The state's command has been answered well: the next step. */
+void link_advance(struct link *link);
+
 #endif
