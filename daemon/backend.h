@@ -1,8 +1,8 @@
 /* The backend as the loop sees it: what answers exchanges, and says what becomes of its links.
  *
- * There are two, memory and Redis, and the arbiter cannot tell which one it has.  Whatever a backend
- * has to say it keeps until it is taken by next(), so that nothing is handled while other actions of
- * the arbiter are under way; it calls wake() when something has come up by itself. */
+ * There are two, memory and Redis, and the arbiter cannot tell which one it has.  Whatever a
+ * backend has to say it keeps until it is taken by next(), so that nothing is handled while other
+ * actions of the arbiter are under way; it wakes the loop when something has come up by itself. */
 #ifndef BACKEND_H
 #define BACKEND_H
 
@@ -21,7 +21,7 @@ struct backend {
 	/* The next event; what it points to lives until the next call.  False: there is none. */
 	bool (*next)(struct backend *backend, struct arb_event *event);
 
-	/* What is left of the grace in which the group is, as far as the backend has said; 0: none. */
+	/* What is left of the grace in which the group is, as far as is known; 0: none. */
 	nsec (*grace)(const struct backend *backend, const char *group, nsec now);
 
 	/* Something is asked that is not answered. */

@@ -258,15 +258,15 @@ take_value(void *user, const char *inih_section, const char *name, const char *v
 		p->conf->given |= bit(key);
 		if (config_key_set(key, value, base, text, sizeof(text)) < 0)
 			wrong(p, p->line_number, "%s = %s is not %s", name,
-			    strcmp(name, "url") == 0 ? "..." : value, text);        /* a password, maybe */
+			    strcmp(name, "url") == 0 ? "..." : value, text); /* a password? */
 	}
 	return 1;
 }
 
 /* ------------------------------------------------------------------ the whole */
 
-/* What no single key shows, of what is shared.  -> the key that is wrong, with the reason in why; or
- * NULL.  Takes the URL apart. */
+/* What no single key shows, of what is shared.  -> the key that is wrong, with the reason in why;
+ * or NULL.  Takes the URL apart. */
 static const char *
 check_redis(struct config *c, char *why, size_t size)
 {
@@ -443,7 +443,8 @@ config_set_redis(struct config *conf, const char *url, char *why, size_t size)
 		return -1;
 	}
 	if (conf->redis.address.password != NULL) {
-		snprintf(why, size, "a password stands in the process list here; use password_file");
+		snprintf(why, size,
+		    "a password stands in the process list here; use password_file");
 		return -1;
 	}
 	return 0;

@@ -77,7 +77,9 @@ write_contents(const struct lock *lock)
 	int len = snprintf(text, sizeof(text), WRITE_FORMAT, (int)getpid(), lock->install,
 	    lock->generation);
 
-	return pwrite(lock->fd, text, (size_t)len, 0) != len || ftruncate(lock->fd, len) < 0 ? -1 : 0;
+	if (pwrite(lock->fd, text, (size_t)len, 0) != len)
+		return -1;
+	return ftruncate(lock->fd, len);
 }
 
 struct lock

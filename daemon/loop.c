@@ -88,7 +88,8 @@ make_arbiter(struct loop *loop)
 {
 	loop->arb = arb_new(&loop->conf);
 	if (loop->redis->url[0] != '\0')
-		loop->backend = backend_redis_new(loop->base, loop->redis, &loop->conf, on_wake, loop);
+		loop->backend = backend_redis_new(loop->base, loop->redis, &loop->conf, on_wake,
+		    loop);
 	else
 		loop->backend = backend_memory_new();
 	if (loop->arb == NULL || loop->backend == NULL)

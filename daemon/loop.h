@@ -21,7 +21,8 @@ struct loop_hooks {
 	void *arg;
 };
 
-/* The backend is memory if redis has no URL.  Keeps the pointer to redis.  Fatal if it cannot be had. */
+/* The backend is memory if redis has no URL.  Keeps the pointer to redis.  Fatal if it cannot be
+ * had. */
 struct loop *loop_new(const struct arb_conf *conf, const struct config_redis *redis);
 void loop_free(struct loop *loop);
 void loop_set_hooks(struct loop *loop, const struct loop_hooks *hooks);

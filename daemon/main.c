@@ -112,7 +112,8 @@ read_config(const struct options *options)
 		log_error("--socket %s: not 1 to 107 bytes", options->socket);
 		exit(EXIT_USAGE);
 	}
-	if (options->redis != NULL && config_set_redis(config, options->redis, why, sizeof(why)) < 0) {
+	if (options->redis != NULL &&
+	    config_set_redis(config, options->redis, why, sizeof(why)) < 0) {
 		log_error("--redis: %s", why);
 		exit(EXIT_USAGE);
 	}
@@ -203,8 +204,8 @@ on_gone(void *arg)
 {
 	struct running *running = arg;
 
-	log_error("another slotd runs with the install %016" PRIx64 " of this one, which a copy of the "
-	    "lock file does; every connection is closed, and a new install begins",
+	log_error("another slotd runs with the install %016" PRIx64 " of this one, as a copy of the "
+	    "lock file makes it; every connection is closed, and a new install begins",
 	    running->lock.install);
 	server_close_all(&running->server, "another slotd has taken its slots");
 	lock_renew(&running->lock);

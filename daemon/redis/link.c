@@ -158,7 +158,7 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 	}
 	if (now < deadline)
 		set_timer(link, deadline - now);
-	else if (link->state == LINK_RESOLVING)         /* it ends by itself, and a late answer is one */
+	else if (link->state == LINK_RESOLVING)         /* it ends by itself; late is not never */
 		link->env->trouble(link->env->arg, "the name server does not answer");
 	else if (link->state == LINK_UP)
 		link_fail(link, "no answer within %lld ms",
@@ -301,7 +301,8 @@ set_socket(int fd, bool is_tcp, nsec timeout)
 
 	fcntl(fd, F_SETFD, FD_CLOEXEC);
 	for (size_t i = 0; is_tcp && i < sizeof options / sizeof options[0]; i++)
-		if (setsockopt(fd, options[i].level, options[i].name, &options[i].value, sizeof(int)) < 0)
+		if (setsockopt(fd, options[i].level, options[i].name, &options[i].value,
+			sizeof options[i].value) < 0)
 			log_debug("setsockopt: %s", strerror(errno));
 }
 

@@ -47,7 +47,7 @@ struct link_env {
 	nsec backoff_max;
 	void (*trouble)(void *arg, const char *why);    /* a link failed, maybe for the same reason
 							   as before */
-	void (*warn)(void *arg, const char *what);      /* it works, but the server is set up badly */
+	void (*warn)(void *arg, const char *what);      /* it works, but is set up badly */
 	void *arg;
 };
 

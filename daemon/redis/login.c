@@ -1,4 +1,4 @@
-/* A link's way from connected to up: AUTH, SELECT, INFO, SCRIPT LOAD, and its owner's first commands. */
+/* A link's way from connected to up: AUTH, SELECT, INFO, SCRIPT LOAD, the owner's first commands. */
 #include "daemon/redis/link.h"
 
 #include <assert.h>

@@ -9,10 +9,11 @@
 #include "daemon/redis/server.h"
 
 void
-markers_init(struct markers *markers, const char *prefix, const struct xch_daemon *self, usec lease,
-    usec grace)
+markers_init(struct markers *markers, const char *prefix, const struct xch_daemon *self,
+    usec lease, usec grace)
 {
-	*markers = (struct markers){.prefix = prefix, .self = *self, .lease = lease, .grace = grace};
+	*markers = (struct markers){
+	    .prefix = prefix, .self = *self, .lease = lease, .grace = grace};
 	for (unsigned i = 0; i < EXCHANGE_SHARDS; i++)
 		markers->shards[i].markers = markers;
 }
@@ -35,8 +36,8 @@ shard_heard(struct shard *shard, nsec now, uint64_t era, usec grace, usec longes
 		markers->grace = longest_lease;
 	if (longest_lease > markers->lease && !markers->has_warned) {
 		markers->has_warned = true;
-		log_warnx("redis: another slotd has (or had) a lease_ms of %lld, and this one has %lld: "
-		    "give all the same", (long long)(longest_lease / 1000),
+		log_warnx("redis: another slotd has (or had) a lease_ms of %lld, and this one has "
+		    "%lld: give all the same", (long long)(longest_lease / 1000),
 		    (long long)(markers->lease / 1000));
 	}
 }

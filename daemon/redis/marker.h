@@ -1,8 +1,8 @@
 /* The markers: what this daemon has heard of each shard of the Redis it speaks to.
  *
- * An era is "these data on this server, nothing lost since"; it begins with a grace in which nothing
- * is granted.  The markers are touched at each connect, and then until no grace is left anywhere:
- * so it is over before the first group is asked for. */
+ * An era is "these data on this server, nothing lost since"; it begins with a grace in which
+ * nothing is granted.  The markers are touched at each connect, and then until no grace is left
+ * anywhere: so it is over before the first group is asked for. */
 #ifndef REDIS_MARKER_H
 #define REDIS_MARKER_H
 

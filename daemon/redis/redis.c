@@ -33,8 +33,8 @@ struct redis {
 	void (*wake)(void *arg);
 	void *arg;
 
-	/* What next() will say: first how links and subscription changed, then the one reply or message
-	 * that is being handled. */
+	/* What next() will say: first how links and subscription changed, then the one reply or
+	 * message that is being handled. */
 	struct arb_event *changes;
 	size_t n_changes, size, n_told;
 	struct arb_event news;
@@ -271,7 +271,8 @@ take_reply(struct redis *redis, const struct xch_request *request, struct link *
 		    .error = error_text(redis, reply)};
 	} else if (reply->type != REDIS_REPLY_STRING ||
 	    exchange_decode(&redis->arena, reply->str, reply->len, re) < 0) {
-		*re = (struct xch_reply){.status = XCH_ERROR, .error = "its answer is not understood"};
+		*re = (struct xch_reply){.status = XCH_ERROR,
+		    .error = "its answer is not understood"};
 	} else if (re->status == XCH_OK) {
 		shard_heard(&redis->markers.shards[exchange_shard(request->group)], clock_now(),
 		    re->era, re->grace, re->longest_lease);
@@ -424,7 +425,11 @@ backend_redis_new(struct event_base *base, const struct config_redis *config,
 		link_init(&redis->links[i], name, &redis->env, &redis->as_owner, exchange_script);
 	}
 	redis->as_subscribed = (struct subscriber_owner){
-	    .commands = link_for_beat, .change = on_subscribed, .message = on_message, .arg = redis};
+	    .commands = link_for_beat,
+	    .change = on_subscribed,
+	    .message = on_message,
+	    .arg = redis,
+	};
 	exchange_channel(channel, config->prefix, &conf->self);
 	subscriber_init(&redis->subscriber, &redis->env, &redis->as_subscribed, channel,
 	    redis->interval);

@@ -1,5 +1,5 @@
-/* Names to addresses, off the event loop: a name server that does not answer stops getaddrinfo() for
- * many seconds.
+/* Names to addresses, off the event loop: a name server that does not answer stops getaddrinfo()
+ * for many seconds.
  *
  * One resolver stands for one name.  Whoever asks while a question is under way gets its answer, so
  * there is never more than one thread, however often a connection is tried. */

@@ -77,8 +77,8 @@ warn(const char *info, size_t len, struct server_info *server)
 	else if (!is(info, len, "connected_slaves", "0") &&
 	    is(info, len, "min_slaves_good_slaves", ""))
 		snprintf(server->warning, sizeof server->warning,
-		    "it has replicas and min-replicas-to-write is 0: cut off from them, it would go on "
-		    "beside its successor; set 1");
+		    "it has replicas and min-replicas-to-write is 0: cut off from them, it would go "
+		    "on beside its successor; set 1");
 }
 
 void
@@ -105,9 +105,9 @@ server_read(const char *info, size_t len, struct server_info *server)
 bool
 server_refuses(const char *error)
 {
-	static const char *const codes[] = {"READONLY", "LOADING", "MASTERDOWN", "NOREPLICAS", "MISCONF",
-	    "OOM", "BUSY", "UNKILLABLE", "NOAUTH", "NOPERM", "WRONGPASS", "NOSCRIPT", "MOVED", "ASK",
-	    "TRYAGAIN", "CLUSTERDOWN", "CROSSSLOT", "ERR ACL"};
+	static const char *const codes[] = {"READONLY", "LOADING", "MASTERDOWN", "NOREPLICAS",
+	    "MISCONF", "OOM", "BUSY", "UNKILLABLE", "NOAUTH", "NOPERM", "WRONGPASS", "NOSCRIPT",
+	    "MOVED", "ASK", "TRYAGAIN", "CLUSTERDOWN", "CROSSSLOT", "ERR ACL"};
 
 	for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++) {
 		size_t len = strlen(codes[i]);

@@ -1,8 +1,8 @@
 /* The subscriber: the link on which messages for this daemon arrive.
  *
- * A connection that only listens does not notice when nobody speaks to it any more.  So we publish a
- * heartbeat for ourselves, through a link for commands: if it arrives, then the two are connected to
- * the same server, and messages pass. */
+ * A connection that only listens does not notice when nobody speaks to it any more.  So we publish
+ * a heartbeat for ourselves, through a link for commands: if it arrives, then the two are connected
+ * to the same server, and messages pass. */
 #ifndef REDIS_SUBSCRIBE_H
 #define REDIS_SUBSCRIBE_H
 

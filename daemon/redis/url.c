@@ -188,8 +188,8 @@ url_parse(const char *text, struct url *url, char *why, size_t size)
 	else if (begins(text, "unix://"))
 		wrong = parse_unix(between(text + strlen("unix://"), end), url);
 	else if (begins(text, "rediss://"))
-		wrong = "TLS is not spoken yet; run a TLS tunnel such as stunnel on this host, and name "
-		    "its local end as redis://127.0.0.1:PORT";
+		wrong = "TLS is not spoken yet; run a TLS tunnel such as stunnel on this host, and "
+		    "name its local end as redis://127.0.0.1:PORT";
 	else
 		wrong = "it begins neither with redis:// nor with unix://";
 	if (wrong == NULL)
@@ -214,12 +214,14 @@ url_free(struct url *url)
 void
 url_show(const struct url *url, char *buf, size_t size)
 {
+	bool is_db = url->db > 0;
+
 	if (url->path != NULL)
-		snprintf(buf, size, url->db > 0 ? "unix://%s?db=%u" : "unix://%s", url->path, url->db);
+		snprintf(buf, size, is_db ? "unix://%s?db=%u" : "unix://%s", url->path, url->db);
 	else if (strchr(url->host, ':') != NULL)
-		snprintf(buf, size, url->db > 0 ? "redis://[%s]:%u/%u" : "redis://[%s]:%u", url->host,
+		snprintf(buf, size, is_db ? "redis://[%s]:%u/%u" : "redis://[%s]:%u", url->host,
 		    (unsigned)url->port, url->db);
 	else
-		snprintf(buf, size, url->db > 0 ? "redis://%s:%u/%u" : "redis://%s:%u", url->host,
+		snprintf(buf, size, is_db ? "redis://%s:%u/%u" : "redis://%s:%u", url->host,
 		    (unsigned)url->port, url->db);
 }
