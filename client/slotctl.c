@@ -114,7 +114,7 @@ help(const struct command *command)
 		    command->has_rest ? " [--] command [argument...]" : "",
 		    command->help[0] - 'a' + 'A', command->help + 1);
 		help_options(command->options);
-		return EXIT_SUCCESS;
+		return ctl_printed();
 	}
 	printf("usage: slotctl [option...] command [argument...]\n\n"
 	       "Takes slots of slotd for other programs, and shows who has them.\n\n");
@@ -127,14 +127,14 @@ help(const struct command *command)
 	}
 	help_options(OF_ALL);
 	printf("\nslotctl COMMAND --help says more; so does slotctl(1).\n");
-	return EXIT_SUCCESS;
+	return ctl_printed();
 }
 
 static int
 version(void)
 {
 	printf("slotctl " SLOTD_VERSION "\n");
-	return EXIT_SUCCESS;
+	return ctl_printed();
 }
 
 static int

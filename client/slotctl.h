@@ -49,6 +49,10 @@ int ctl_ping(const struct ctl *c);
 /* "slotctl: ..." and a line end on stderr, in one write: the command's own output stays whole. */
 void ctl_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* What was printed has to have arrived: a full disk is no success.  -> the exit status, 0 or
+ * CTL_SYSTEM, which has been explained. */
+int ctl_printed(void);
+
 /* The exit status for a code of libslot. */
 int ctl_exit_status(const struct ctl *c, int code);
 

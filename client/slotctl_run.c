@@ -194,10 +194,9 @@ ctl_acquire(const struct ctl *c)
 		return status;
 	taken_slots(&t, slots);
 	printf("%s %" PRIu64 "\n", slots, slot_hold_token(t.hold));
-	if (fflush(stdout) != 0) {
-		ctl_say("stdout: %s", strerror(errno));
+	if ((status = ctl_printed()) != 0) {
 		taken_give_back(&t);
-		return CTL_SYSTEM;
+		return status;
 	}
 
 	status = hold_while_open(&t, &signals);

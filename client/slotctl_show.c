@@ -188,15 +188,11 @@ print_pairs(const struct lines *l)
 	}
 }
 
-/* What was printed has to have arrived: a full disk is no success. */
 static int
 finish(struct lines *l)
 {
 	lines_free(l);
-	if (fflush(stdout) == 0 && !ferror(stdout))
-		return EXIT_SUCCESS;
-	ctl_say("stdout: %s", strerror(errno));
-	return CTL_SYSTEM;
+	return ctl_printed();
 }
 
 static int

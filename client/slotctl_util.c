@@ -32,6 +32,15 @@ ctl_say(const char *format, ...)
 }
 
 int
+ctl_printed(void)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return 0;
+	ctl_say("stdout: %s", strerror(errno));
+	return CTL_SYSTEM;
+}
+
+int
 ctl_exit_status(const struct ctl *c, int code)
 {
 	switch (code) {

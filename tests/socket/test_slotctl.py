@@ -279,7 +279,7 @@ class ExitStatus(Case):
         self.assertTrue(self.is_free())
 
     def test_stdout_that_is_full(self):
-        for args in (["list"], ["ping"], ["acquire", "g", "-l1"]):
+        for args in (["list"], ["ping"], ["acquire", "g", "-l1"], ["run", "--help"], ["-V"]):
             with open("/dev/full", "wb") as full:
                 run = self.start(*args, stdin=subprocess.DEVNULL, stdout=full)
                 self.assertEqual(run.end(), 71)
