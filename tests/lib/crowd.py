@@ -36,10 +36,11 @@ class Counter:
         del self._inside[slot]
 
 
-def contend(daemons, clients, group, limit, acquires, generator):
-    """That many clients, spread over the daemons, take and give back slots for as long as it takes.
-    What is wrong with what they get, more than `limit` at once to begin with, is a Failure.  -> the
-    most that were inside at once: how close to the limit depends on how busy the machine is"""
+def contend(daemons, clients, group, limit, acquires, generator, entered=lambda n: None):
+    """That many clients, spread over the daemons, take and give back slots for as long as it takes;
+    entered(n) is called at the n-th grant.  What is wrong with what they get, more than `limit` at
+    once to begin with, is a Failure.  -> the most that were inside at once: how close to the limit
+    depends on how busy the machine is"""
     counter, inside, by_fd = Counter(limit), {}, {}
     request = f"ACQUIRE {group} limit={limit} wait=forever"
     with contextlib.ExitStack() as stack, contextlib.closing(select.epoll()) as epoll:
@@ -60,6 +61,7 @@ def contend(daemons, clients, group, limit, acquires, generator):
                             raise Failure(f"got {line!r}")
                         counter.enter(int(slot), int(token), fd)
                         inside[fd] = int(slot)
+                        entered(counter.entered)
             for fd in list(inside):
                 if generator.random() < 0.5:
                     slot = inside.pop(fd)

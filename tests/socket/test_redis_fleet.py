@@ -4,6 +4,7 @@ import itertools
 import os
 import random
 import select
+import signal
 import time
 import unittest
 
@@ -43,6 +44,13 @@ def after_exchange(slotd):
             client.expect(r"OK 1 \d+", f"ACQUIRE barrier-{number}{name} limit=1 wait=10s")
 
 
+def after_asking(slotd, group):
+    """Returns when slotd has had an answer for the group, which is in a grace."""
+    with slotd.client() as client:
+        while " lease_left=- " in client.ask(f"STATUS {group}"):
+            pass
+
+
 class Contention(unittest.TestCase):
     def setUp(self):
         seed = os.environ.get("SLOTD_SEED") or str(random.randrange(1 << 32))
@@ -54,6 +62,23 @@ class Contention(unittest.TestCase):
         acquires = 20000 if not WRAPPED else 1000
         with Redis() as redis, fleet(redis, 3, no_grace(redis)) as daemons:
             self.assertGreater(contend(daemons, 60, "load", 5, acquires, self.random), 1)
+            with daemons[0].client() as client:     # no slot is leaked
+                client.expect(r"OK 1,2,3,4,5 \d+", "ACQUIRE load limit=5 n=5 wait=1m")
+
+    def test_limit_holds_through_breaks(self):
+        """Connections are killed and the script is forgotten, again and again."""
+        acquires = 3000 if not WRAPPED else 500
+        with Redis() as redis, fleet(redis, 3, no_grace(redis)) as daemons:
+            for slotd in daemons:
+                slotd.expect.append("trying again")
+
+            def disturb(n):
+                if n % 100 == 0:
+                    redis.ask(*self.random.choice((("CLIENT", "KILL", "TYPE", "normal"),
+                                                   ("CLIENT", "KILL", "TYPE", "pubsub"),
+                                                   ("SCRIPT", "FLUSH"))))
+
+            self.assertGreater(contend(daemons, 60, "load", 5, acquires, self.random, disturb), 1)
             with daemons[0].client() as client:     # no slot is leaked
                 client.expect(r"OK 1,2,3,4,5 \d+", "ACQUIRE load limit=5 n=5 wait=1m")
 
@@ -168,6 +193,25 @@ class Death(unittest.TestCase):
                 one.stop(keep=True)
                 b.expect(r"OK 1,2 \d+")
                 one.start()
+
+    def test_of_redis(self):
+        """It comes back empty, while the holder's daemon cannot say a word: nobody else is let in
+        before that has claimed its slot, or lost it."""
+        with Redis() as redis, fleet(redis, 2, redis.config(lease=4000)) as (one, two):
+            for slotd in one, two:
+                slotd.expect.append("trying again")
+            with one.client() as a, two.client() as b:
+                a.expect(r"OK 1 \d+", "ACQUIRE g limit=1 wait=10s")
+                one.process.send_signal(signal.SIGSTOP)
+                redis.end()
+                redis.start()
+                two.log.wait_for(UP, 2)
+                b.send("ACQUIRE g limit=1 wait=30s")
+                after_asking(two, "g")
+                one.process.send_signal(signal.SIGCONT)
+                one.log.wait_for(UP, 2)
+                a.expect("OK", "RELEASE g 1")           # it was not lost
+                b.expect(r"OK 1 \d+")
 
     def test_of_connections(self):
         """Broken ones cost a moment, and nobody his slot or his place."""
