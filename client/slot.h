@@ -90,6 +90,7 @@ enum {
 	SLOT_ESHUTDOWN     = -20,       /* shutdown: slotd is stopping */
 	SLOT_ENOMEM        = -21,       /* nomem: no memory, here or in slotd */
 	SLOT_EBACKEND      = -22,       /* backend: what slotd shares cannot serve the group */
+	SLOT_EUNAVAILABLE  = -23,       /* unavailable: what slotd shares is away; value: retry */
 
 	/* What the library finds itself. */
 	SLOT_EINVAL        = -101,      /* a bug of the caller: NULL, options of no known size, ... */

@@ -140,7 +140,8 @@ struct arb_action {
 	uint32_t m;             /* QUEUEFULL: max_waiters; OK to RELEASE *: waits */
 	uint32_t slot;          /* NOTHOLD, LOST to a RELEASE: which slot */
 	nsec waited;            /* TIMEOUT */
-	const char *text;       /* BACKEND: what it said */
+	const char *text;       /* BACKEND: what it said; UNAVAILABLE: why */
+	nsec retry;             /* UNAVAILABLE: ask again after this */
 	nsec deadline;          /* CELL_SET */
 	unsigned link;          /* EXCHANGE, HANG_UP */
 	const struct xch_request *xch;  /* EXCHANGE; lives until its ARB_REPLY or ARB_LINK_DOWN */

@@ -151,6 +151,7 @@ struct group {
 	nsec deadline;          /* until then the lease may be believed */
 	nsec hot_until;
 	nsec renew_at, look_at;
+	nsec grace_until;       /* the backend grants nothing before */
 	nsec retry_at;          /* the backend has refused: no exchange before */
 	nsec quiet_since;       /* NSEC_NEVER: it is not */
 

@@ -427,6 +427,7 @@ sync_reply(struct arb *arb, struct group *g, const struct xch_reply *re)
 		arb->longest_lease = re->longest_lease * 1000;
 	arb->era = re->era;
 	g->in_use = re->in_use;
+	g->grace_until = re->grace > 0 ? after(arb, re->grace) : 0;
 	limits = full || g->live != re->live_limit;
 	g->live = re->live_limit;
 	if (re->version > g->version) {

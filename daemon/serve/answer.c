@@ -108,6 +108,9 @@ answer_to(enum wire_verb verb, bool detail, const struct arb_action *action, cha
 	case WIRE_ERR_NOTHOLD:
 		return ERROR(line, code, "", "this connection does not hold slot %u",
 		    action->slot);
+	case WIRE_ERR_UNAVAILABLE:
+		return ERROR(line, code, "retry=%lld ", "%s", (long long)(action->retry / NSEC_MS),
+		    action->text);
 	case WIRE_ERR_BACKEND:
 		log_clean(action->text, text, sizeof text);
 		return ERROR(line, code, "", "%s", text);

@@ -19,8 +19,9 @@ KINDS = {"token": r"[1-9]\d*", "ms": r"\d+", "pid": r"(?:\d+|-)", "uid": r"\d+",
          "version": r"\S+"}
 
 # Errors that no transcript can show in a few lines: other tests provoke them.  The backend in
-# memory never says "backend".
-NOT_SHOWN = {"toolong", "toomany", "clients", "shutdown", "nomem", "backend"}
+# memory never says "backend" or "unavailable".
+NOT_SHOWN = {"toolong", "toomany", "clients", "shutdown", "nomem", "backend",
+             "unavailable"}
 
 
 def read_page():

@@ -288,6 +288,47 @@ START_TEST(backend_error_that_stays)
 }
 END_TEST
 
+/* Nobody could have been granted a slot: that is not the same as full. */
+START_TEST(unavailable)
+{
+	uint64_t a, b;
+
+	rig_expect_slot(r, ask(0, 1, 1), 1);
+	rig_link(r, 0, false);
+	a = rig_acquire(r, 0, 2, "g", 1, 1, 0);
+	rig_expect_error(r, a, WIRE_ERR_FULL);  /* ours alone is as many as there are */
+	a = rig_acquire(r, 0, 2, "g", 2, 1, 0);
+	b = rig_acquire(r, 0, 3, "g", 2, 1, 300 * MS);
+	rig_advance(r, 300 * MS);
+	rig_expect_error(r, a, WIRE_ERR_UNAVAILABLE);
+	rig_expect_error(r, b, WIRE_ERR_UNAVAILABLE);
+	rig_link(r, 0, true);
+	r->hold_exchanges = true;
+	a = rig_acquire(r, 0, 2, "g", 2, 1, 0);
+	rig_advance(r, 250 * MS);
+	rig_expect_error(r, a, WIRE_ERR_UNAVAILABLE); /* no reply yet */
+}
+END_TEST
+
+START_TEST(unavailable_in_a_grace)
+{
+	struct arb_conf conf = rig_conf();
+	struct rig *young;
+	uint64_t a;
+
+	conf.grace = conf.lease;
+	young = rig_new(1, &conf);
+	rig_open(young, 0, 1);
+	a = rig_acquire(young, 0, 1, "g", 1, 1, 0);
+	rig_advance(young, 250 * MS);
+	rig_expect_error(young, a, WIRE_ERR_UNAVAILABLE);
+	a = rig_acquire(young, 0, 1, "g", 1, 1, NSEC_NEVER);
+	rig_advance(young, 10000 * MS);
+	rig_expect_slot(young, a, 1);
+	rig_free(young);
+}
+END_TEST
+
 START_TEST(unproven_and_kept)
 {
 	uint64_t a;
@@ -443,6 +484,8 @@ fleet_suite(void)
 	tcase_add_test(tc, no_reply_in_time);
 	tcase_add_test(tc, backend_error);
 	tcase_add_test(tc, backend_error_that_stays);
+	tcase_add_test(tc, unavailable);
+	tcase_add_test(tc, unavailable_in_a_grace);
 	tcase_add_test(tc, unproven_and_kept);
 	tcase_add_test(tc, unproven_and_taken);
 	tcase_add_test(tc, resume);
