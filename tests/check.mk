@@ -25,6 +25,7 @@ UNIT_DAEMON := $(call TEST_OBJ,tests/unit/*.c tests/unit/daemon/*.c)
 UNIT_LIB    := $(call TEST_OBJ,tests/unit/*.c tests/unit/lib/*.c)
 DIFF        := $(call TEST_OBJ,tests/diff/*.c)
 SIM         := $(filter-out %/mutants.o,$(call TEST_OBJ,tests/sim/*.c))
+SCENARIO    := $(call TEST_OBJ,tests/scenario/*.c)
 FUZZERS     := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 REPLAYS     := $(FUZZERS:%=$(B)/%)
 
@@ -34,15 +35,15 @@ LIVE_PROGRAMS := $(patsubst tests/socket/%.c,$(B)/%,$(wildcard tests/socket/*.c)
 UNIT_TESTS  := $(B)/unit_core $(B)/unit_daemon $(B)/unit_lib $(REPLAYS)
 # those of the project itself (build, install, pages) say the same of every variant, and so do the
 # two backends of each other
-LIVE_TESTS  := $(sort $(wildcard tests/socket/test_*.py) $(if $(VARIANT),,$(wildcard tests/project/test_*.py)))
+LIVE_TESTS  := $(sort $(wildcard tests/socket/test_*.py tests/scenario/test_*.py) $(if $(VARIANT),,$(wildcard tests/project/test_*.py)))
 TEST_ENV    = SIM=$(B)/sim SLOTD=$(B)/slotd SLOTCTL=$(B)/slotctl LIBSLOT=$(B)/libslot.a \
 	TEST_CC="$(CC) $(if $(SAN),-fsanitize=$(SAN))"
 
 .PHONY: check-san check-valgrind fuzz $(FUZZERS:%=fuzz-%)
 
-check: $(PROGRAMS) $(LIVE_PROGRAMS) $(UNIT_TESTS) $(B)/sim $(B)/mutants $(B)/diff | build/deps-check
+check: $(PROGRAMS) $(LIVE_PROGRAMS) $(UNIT_TESTS) $(B)/sim $(B)/mutants $(B)/scenario $(B)/diff | build/deps-check
 	$(Q)$(TEST_ENV) tests/run.py $(UNIT_TESTS) $(B)/sim $(B)/mutants tests/sim/test_sim.py \
-		$(B)/diff $(LIVE_TESTS)
+		$(B)/scenario $(B)/diff $(LIVE_TESTS)
 
 check-unit: $(UNIT_TESTS)
 	$(Q)$(TEST_ENV) tests/run.py $(UNIT_TESTS)
@@ -99,6 +100,13 @@ sim: $(B)/sim
 	$(Q)$< $(if $(SEED),--seed $(SEED) --trace,--seeds $(SEEDS))
 
 $(B)/sim: $(SIM) $(CORE_OBJ)
+	$(if $(Q),@echo "  LINK    $@")
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^
+
+# stories take the place of the simulator's plan, clients and faults
+SIM_STAGE := $(foreach name,check daemon link message random server trace world,$(O)/tests/sim/$(name).o)
+
+$(B)/scenario: $(SCENARIO) $(SIM_STAGE) $(O)/daemon/serve/answer.o $(O)/daemon/log.o $(CORE_OBJ)
 	$(if $(Q),@echo "  LINK    $@")
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^
 

@@ -230,6 +230,10 @@ class Client:
         line, _, self._buffer = self._buffer.partition(b"\n")
         return line.decode("ascii")         # slotd writes nothing else
 
+    def is_readable(self, seconds=0):
+        """Is there something to read, or will there be within that time?"""
+        return bool(self._buffer or select.select([self.socket], [], [], seconds)[0])
+
     def ask(self, line):
         self.send(line)
         return self.readline()

@@ -189,7 +189,8 @@ publish(struct world *w, const struct xch_push *push)
 	if (d == NULL || !d->alive || d->sub == NULL || d->sub->broken ||
 	    d->sub->server != w->server)
 		return;
-	if (rng_chance(&w->rng, w->p_push_lost)) {
+	if (rng_chance(&w->rng, w->p_push_lost) || d->deaf) {
+		d->deaf = false;
 		TRACE(w, "    a push to %s is lost", d->name);
 		return;
 	}

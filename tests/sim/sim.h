@@ -141,6 +141,7 @@ struct daemon {
 	struct xch_daemon id;
 	char name[16];
 	bool alive, paused, gone;
+	bool deaf;              /* the next push to it is lost */
 	struct conn *link[N_LINKS], *sub;
 	struct cell *cells;     /* by key */
 	struct cell *inherited; /* of its predecessors */

@@ -9,12 +9,12 @@
 #define LIVELOCK_EVENTS 16384   /* so many events in ... */
 #define LIVELOCK_TIME (2 * MS)  /* ... no more than this: nothing moves on */
 
-const char *const group_names[N_GROUPS] = {"A", "B"};
+const char *const group_names[N_GROUPS] = {"f", "g"};
 
 int
 group_index(const char *name)
 {
-	return name[0] - 'A';
+	return name[0] - 'f';
 }
 
 nsec
