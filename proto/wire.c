@@ -29,7 +29,7 @@ static const struct {
 #define KEY(name) (1u << KEY_##name)
 
 /* The words that stand directly behind the verb, before any key. */
-enum words { NOTHING, GROUP, GLOB_OR_NOTHING, SLOTS_OR_ALL, TAG };
+enum words { NOTHING, GROUP, GLOB_OR_NOTHING, SLOTS_OR_ALL, SLOTS_AND_TOKEN, TAG };
 
 static const struct {
 	const char *word;
@@ -40,6 +40,7 @@ static const struct {
 	[WIRE_ACQUIRE] = {"ACQUIRE", GROUP, KEY(LIMIT) | KEY(WAIT) | KEY(N) | KEY(HOLD) | KEY(LABEL)},
 	[WIRE_RELEASE] = {"RELEASE", SLOTS_OR_ALL, KEY(TOKEN)},
 	[WIRE_CANCEL] = {"CANCEL", TAG, 0},
+	[WIRE_RESUME] = {"RESUME", SLOTS_AND_TOKEN, KEY(LIMIT) | KEY(LABEL)},
 	[WIRE_LIST] = {"LIST", GLOB_OR_NOTHING, 0},
 	[WIRE_STATUS] = {"STATUS", GROUP, 0},
 	[WIRE_HOLDERS] = {"HOLDERS", GROUP, 0},
@@ -57,6 +58,7 @@ static const char *const help[] = {
 	"RELEASE group slot[,slot...] [token=T]",
 	"RELEASE *",
 	"CANCEL #tag",
+	"RESUME group slot[,slot...] token [limit=N] [label=TEXT]",
 	"LIST [glob]",
 	"STATUS group",
 	"HOLDERS group",
@@ -152,6 +154,31 @@ parse_group(const char *s, size_t len, struct wire_request *req, struct wire_fau
 	return 0;
 }
 
+static int
+parse_slots(const char *line, size_t len, size_t *pos, struct wire_request *req,
+    struct wire_fault *fault)
+{
+	const char *word;
+	size_t n = wire_word(line, len, pos, &word);
+	int n_slots;
+
+	if (n == 0)
+		return fail(fault, WIRE_ERR_SYNTAX, "a word is missing");
+	n_slots = wire_parse_slots(word, n, req->slots);
+	if (n_slots == -1)
+		return fail_key(fault, WIRE_ERR_BADVALUE,
+		    "slots are up to 64 different numbers from 1 to 1000000, with commas between",
+		    "slot", 4);
+	req->n_slots = (uint32_t)n_slots;
+	return 0;
+}
+
+static bool
+parse_token(const char *s, size_t len, uint64_t *token)
+{
+	return wire_parse_number(s, len, WIRE_TOKEN_MAX, token) == 0 && *token > 0;
+}
+
 /* The words behind the verb. */
 static int
 parse_words(const char *line, size_t len, size_t *pos, struct wire_request *req,
@@ -160,7 +187,6 @@ parse_words(const char *line, size_t len, size_t *pos, struct wire_request *req,
 	enum words words = verbs[req->verb].words;
 	const char *word;
 	size_t n;
-	int n_slots;
 
 	if (words == NOTHING)
 		return 0;
@@ -181,17 +207,17 @@ parse_words(const char *line, size_t len, size_t *pos, struct wire_request *req,
 		return 0;
 	if (parse_group(word, n, req, fault) == -1)
 		return -1;
-	if (words != SLOTS_OR_ALL)
+	if (words != SLOTS_OR_ALL && words != SLOTS_AND_TOKEN)
+		return 0;
+	if (parse_slots(line, len, pos, req, fault) == -1)
+		return -1;
+	if (words == SLOTS_OR_ALL)
 		return 0;
 	n = wire_word(line, len, pos, &word);
 	if (n == 0)
 		return fail(fault, WIRE_ERR_SYNTAX, "a word is missing");
-	n_slots = wire_parse_slots(word, n, req->slots);
-	if (n_slots == -1)
-		return fail_key(fault, WIRE_ERR_BADVALUE,
-		    "slots are up to 64 different numbers from 1 to 1000000, with commas between",
-		    "slot", 4);
-	req->n_slots = (uint32_t)n_slots;
+	if (!parse_token(word, n, &req->token))
+		return fail_key(fault, WIRE_ERR_BADVALUE, keys[KEY_TOKEN].want, "token", 5);
 	return 0;
 }
 
@@ -245,7 +271,7 @@ parse_value(enum key key, const char *s, size_t len, struct wire_request *req)
 		ok = wire_parse_time(s, len, &req->hold_ms, NULL) == 0 && req->hold_ms > 0;
 		break;
 	case KEY_TOKEN:
-		ok = wire_parse_number(s, len, WIRE_TOKEN_MAX, &req->token) == 0 && req->token > 0;
+		ok = parse_token(s, len, &req->token);
 		break;
 	case KEY_EVENTS:
 		ok = parse_switch(s, len, &req->has_events, &req->events);
@@ -384,6 +410,8 @@ put_words(struct out *out, const struct wire_request *req)
 	}
 	for (uint32_t i = 0; i < req->n_slots; i++)
 		put(out, "%c%u", i == 0 ? ' ' : ',', (unsigned)req->slots[i]);
+	if (verbs[req->verb].words == SLOTS_AND_TOKEN)
+		put(out, " %llu", (unsigned long long)req->token);
 }
 
 int
@@ -406,7 +434,7 @@ wire_format(const struct wire_request *req, char *buf, size_t size)
 	if (req->hold_ms != WIRE_ABSENT)
 		put(&out, " hold=%lld", (long long)req->hold_ms);
 	put_label(&out, req->label);
-	if (req->token != 0)
+	if (verbs[req->verb].keys & KEY(TOKEN) && req->token != 0)
 		put(&out, " token=%llu", (unsigned long long)req->token);
 	if (req->has_events)
 		put(&out, " events=%s", req->events ? "on" : "off");

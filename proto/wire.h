@@ -24,8 +24,8 @@
 #define WIRE_FOREVER (-2)       /* wait=forever */
 
 enum wire_verb {
-	WIRE_HELLO, WIRE_ACQUIRE, WIRE_RELEASE, WIRE_CANCEL, WIRE_LIST, WIRE_STATUS, WIRE_HOLDERS,
-	WIRE_WAITERS, WIRE_STATS, WIRE_PING, WIRE_VERSION, WIRE_HELP, WIRE_QUIT,
+	WIRE_HELLO, WIRE_ACQUIRE, WIRE_RELEASE, WIRE_CANCEL, WIRE_RESUME, WIRE_LIST, WIRE_STATUS,
+	WIRE_HOLDERS, WIRE_WAITERS, WIRE_STATS, WIRE_PING, WIRE_VERSION, WIRE_HELP, WIRE_QUIT,
 	WIRE_NVERBS
 };
 
@@ -49,7 +49,7 @@ struct wire_request {
 	int64_t hold_ms;                /* or WIRE_ABSENT */
 	uint64_t token;                 /* 0: not given */
 	uint32_t n_slots;
-	uint32_t slots[WIRE_N_MAX];     /* RELEASE: distinct, in the order given */
+	uint32_t slots[WIRE_N_MAX];     /* RELEASE, RESUME: distinct, in the order given */
 	char tag[WIRE_TAG_MAX + 1];     /* without the # */
 	char cancel[WIRE_TAG_MAX + 1];  /* CANCEL: the other tag, without the # */
 	char label[WIRE_LABEL_MAX + 1];
@@ -73,8 +73,9 @@ int wire_parse(const char *line, size_t len, struct wire_request *req, struct wi
 bool wire_is_blank(const char *line, size_t len);
 
 /* Writes the canonical line of a request, LF and a NUL included, into buf.  -> its length without
- * the NUL, or -1 if it does not fit (WIRE_LINE_MAX + 1 is enough for whatever wire_parse accepts).
- * wire_parse of the result gives the same struct again. */
+ * the NUL, or -1 if it does not fit.  WIRE_LINE_MAX + 1 is enough for whatever wire_parse accepts,
+ * but for a RESUME of dozens of slots with a long group and label, escaped: it is to go without the
+ * label then.  wire_parse of the result gives the same struct again. */
 int wire_format(const struct wire_request *req, char *buf, size_t size);
 
 /* An answer or event, as a client reads it.  Offsets are into the line that was parsed. */
@@ -92,7 +93,7 @@ struct wire_answer {
  * are the caller's to count.  0, or -1: it is none. */
 int wire_parse_answer(const char *line, size_t len, struct wire_answer *answer);
 
-/* "1,2,3 TOKEN ..." as behind the OK of an ACQUIRE.  -> number of slots, or -1. */
+/* "1,2,3 TOKEN ..." as behind the OK of an ACQUIRE or RESUME.  -> number of slots, or -1. */
 int wire_parse_grant(const char *rest, size_t len, uint32_t slots[WIRE_N_MAX], uint64_t *token);
 
 /* Finds key=value among the words of text; copies the value, decoded, with a NUL.  -> its length,

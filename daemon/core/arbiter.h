@@ -51,7 +51,7 @@ enum arb_event_type {
 	ARB_RELEASE,
 	ARB_RELEASE_ALL,
 	ARB_CANCEL,
-	ARB_RESUME,             /* a hold of our predecessor's, whose client came back */
+	ARB_RESUME,             /* a hold of another connection's, or of our predecessor's */
 	ARB_LINK_UP,
 	ARB_LINK_DOWN,          /* the outcome of what was in flight is unknown */
 	ARB_SUB_UP,             /* pushes arrive */
@@ -95,11 +95,14 @@ struct arb_event {
 		} cancel;
 		struct {
 			const char *group;
+			const char *label;      /* "" or NULL: the hold's own, where that is known */
 			uint32_t n_slots;
 			const uint32_t *slots;
 			uint64_t token;
-			int64_t limit;          /* under which it was granted */
-			nsec until;             /* deadline of the inherited cell; 0: there is none */
+			int64_t limit;          /* under which it was granted, or XCH_NO_LIMIT */
+			nsec hold;              /* forced end of one that does not just move */
+			nsec until;             /* deadline of the inherited cell, which has the
+						   client's uid; 0: there is none */
 		} resume;
 		struct {
 			unsigned link;
@@ -138,7 +141,7 @@ struct arb_action {
 	uint32_t limit;         /* OK to an ACQUIRE; FULL, TIMEOUT, TOOBIG: effective limit */
 	uint32_t n;             /* TOOBIG: n asked for; QUEUEFULL: waiting; OK to RELEASE *: holds */
 	uint32_t m;             /* QUEUEFULL: max_waiters; OK to RELEASE *: waits */
-	uint32_t slot;          /* NOTHOLD, LOST to a RELEASE: which slot */
+	uint32_t slot;          /* NOTHOLD, LOST: which slot */
 	nsec waited;            /* TIMEOUT */
 	const char *text;       /* BACKEND: what it said; UNAVAILABLE: why */
 	nsec retry;             /* UNAVAILABLE: ask again after this */

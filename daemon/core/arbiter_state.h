@@ -40,6 +40,7 @@ struct slot {
 	uint32_t limit;         /* effective limit it was granted under */
 	uint64_t number;        /* of the backend's grant */
 	uint64_t token;         /* of its last hold */
+	uint32_t uid;           /* of that one's client */
 	enum slot_state state;
 	struct hold *hold;      /* HELD, ENDING */
 	nsec idle_since;

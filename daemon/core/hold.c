@@ -223,6 +223,7 @@ hold_give(struct arb *arb, struct hold *h, uint64_t request, uint64_t token, uin
 		slot_move(g, s, SLOT_HELD);
 		s->hold = h;
 		s->token = token;
+		s->uid = h->client->uid;
 	}
 	h->state = HOLD_HELD;
 	h->token = token;

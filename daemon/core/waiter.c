@@ -6,6 +6,7 @@
 #include "daemon/core/arbiter_state.h"
 
 #include <assert.h>
+#include <string.h>
 
 /* ------------------------------------------------------------------ classes */
 
@@ -347,6 +348,20 @@ adopt_of(const struct group *g, const struct xch_grant *grant)
 	return a;
 }
 
+static bool
+relabel(struct hold *h, const char *label)
+{
+	char *copy;
+
+	if (label == NULL || *label == '\0')
+		return true;
+	if ((copy = strdup(label)) == NULL)
+		return false;
+	free(h->label);
+	h->label = copy;
+	return true;
+}
+
 /* It is granted what we have: by then its client had come back once more, or twice. */
 void
 adopt_again(struct arb *arb, struct adopt *a)
@@ -355,7 +370,8 @@ adopt_again(struct arb *arb, struct adopt *a)
 
 	a->sent = false;
 	if (h == NULL || h->state != HOLD_HELD || h->token != a->hold->token ||
-	    !same_slots(h, a->hold->n, a->hold->slots)) {
+	    h->client->uid != a->hold->client->uid || !same_slots(h, a->hold->n, a->hold->slots) ||
+	    !relabel(h, a->hold->label)) {
 		adopt_refuse(arb, a);
 		return;
 	}
@@ -363,57 +379,75 @@ adopt_again(struct arb *arb, struct adopt *a)
 	adopt_free(arb, a, false);
 }
 
+static void
+refuse_resume(struct arb *arb, struct client *c, const struct arb_event *e, enum wire_code code)
+{
+	struct arb_action *act = arb_answer(arb, c->id, e->request, code);
+
+	act->group = arb_copy_string(arb, e->resume.group);
+	act->slot = e->resume.slots[0];
+}
+
 /* A hold that this client had: at this daemon, by another connection; as an idle slot by now; or at
- * our predecessor, then the backend is asked until the inherited cell's deadline. */
+ * our predecessor, then the backend is asked until the inherited cell's deadline.  Tokens are no
+ * secret, so the uid must be that of whoever had it last. */
 void
 waiter_resume(struct arb *arb, struct client *c, const struct arb_event *e)
 {
-	const uint32_t *slots = e->resume.slots;
+	bool inherited = e->resume.until > arb->now || !RULE(ADOPT_DEADLINE);
 	uint32_t n = e->resume.n_slots, known = 0, same = 0, idle = 0;
-	struct group *g = arb->gone ? NULL : group_get(arb, e->resume.group);
+	uint32_t limit = WIRE_LIMIT_MAX;        /* not known: never idle for those with a lower one */
+	struct group *g = arb->gone ? NULL : inherited ? group_get(arb, e->resume.group) :
+	    group_find(arb, e->resume.group);
 	struct hold *h = NULL;
 	struct adopt *a;
 
 	if (g == NULL) {
-		arb_answer(arb, c->id, e->request, arb->gone ? WIRE_ERR_LOST : WIRE_ERR_NOMEM);
+		refuse_resume(arb, c, e, inherited && !arb->gone ? WIRE_ERR_NOMEM : WIRE_ERR_LOST);
 		return;
 	}
 	group_touch(arb, g);
 	for (uint32_t i = 0; i < n; i++) {
-		struct slot *s = slot_find(g, slots[i]);
+		struct slot *s = slot_find(g, e->resume.slots[i]);
 
-		known += s != NULL;
-		same += s != NULL && s->token == e->resume.token;
-		idle += s != NULL && s->state == SLOT_IDLE;
 		h = s != NULL ? s->hold : NULL;
+		if (s == NULL)
+			continue;
+		known++;
+		same += s->token == e->resume.token && s->uid == c->uid;
+		idle += s->state == SLOT_IDLE;
+		limit = s->limit;
 	}
-	if (same == n && h != NULL && h->state == HOLD_HELD && same_slots(h, n, slots) &&
+	if (same == n && h != NULL && h->state == HOLD_HELD && h->n == n &&
 	    (c->strict || group_is_valid(arb, g))) { /* else it could not know that it is unproven */
-		hold_move(arb, h, c, e->request);
+		if (relabel(h, e->resume.label))
+			hold_move(arb, h, c, e->request);
+		else
+			refuse_resume(arb, c, e, WIRE_ERR_NOMEM);
 		return;
 	}
-	if (known > 0 ? same < n || idle < n || !group_is_valid(arb, g) || g->doubt :
-	    RULE(ADOPT_DEADLINE) && e->resume.until <= arb->now) {
-		struct arb_action *act = arb_answer(arb, c->id, e->request, WIRE_ERR_LOST);
-
-		act->group = g->name;
-		act->slot = slots[0];
+	if (known > 0 ? same < n || idle < n || !group_is_valid(arb, g) || g->doubt : !inherited) {
+		refuse_resume(arb, c, e, WIRE_ERR_LOST);
 		return;
 	}
-	if ((h = hold_new(c, g, n, NULL)) == NULL || (a = calloc(1, sizeof *a)) == NULL) {
+	if ((h = hold_new(c, g, n, e->resume.label)) == NULL ||
+	    (a = calloc(1, sizeof *a)) == NULL) {
 		hold_free(arb, h);
-		arb_answer(arb, c->id, e->request, WIRE_ERR_NOMEM);
+		refuse_resume(arb, c, e, WIRE_ERR_NOMEM);
 		return;
 	}
 	for (uint32_t i = 0; i < n; i++)
-		h->slots[i] = slots[i];
+		h->slots[i] = e->resume.slots[i];
+	h->length = e->resume.hold;
+	if (e->resume.limit != XCH_NO_LIMIT)
+		limit = (uint32_t)e->resume.limit;
 	if (known > 0) {
 		free(a);
-		hold_give(arb, h, e->request, e->resume.token, (uint32_t)e->resume.limit);
+		hold_give(arb, h, e->request, e->resume.token, limit);
 		return;
 	}
 	h->token = e->resume.token;
-	h->limit = (uint32_t)e->resume.limit;
+	h->limit = limit;
 	a->id = e->request;
 	a->hold = h;
 	a->group = g;

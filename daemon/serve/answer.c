@@ -68,7 +68,7 @@ answer_ok(enum wire_verb verb, bool detail, const struct arb_action *action, cha
 	size_t len = 2;
 
 	memcpy(line, "OK", 2);
-	if (verb == WIRE_ACQUIRE) {
+	if (verb == WIRE_ACQUIRE || verb == WIRE_RESUME) {
 		line[len++] = ' ';
 		len = add_slots(line, len, action);
 		if (detail)
@@ -102,6 +102,9 @@ answer_to(enum wire_verb verb, bool detail, const struct arb_action *action, cha
 		return ERROR(line, code, "waiting=%u max=%u ", "too many wait for it already",
 		    action->n, action->m);
 	case WIRE_ERR_LOST:
+		if (verb == WIRE_RESUME)
+			return ERROR(line, code, "", "slot %u: it ended before, or is not yours",
+			    action->slot);
 		return ERROR(line, code, "",
 		    "slot %u: the hold ended before, or the token is not its; nothing was freed",
 		    action->slot);

@@ -112,6 +112,24 @@ release(struct client *client, const struct wire_request *req)
 	submit(client, req, &event);
 }
 
+/* Of holds that a daemon before this one granted there is no proof: `until` is 0. */
+static void
+resume(struct client *client, const struct wire_request *req)
+{
+	const struct config *config = client->server->config;
+	const struct config_group *group = config_group(config, req->group);
+	struct arb_event event = {.type = ARB_RESUME};
+
+	event.resume.group = req->group;
+	event.resume.label = req->label[0] != '\0' ? req->label : client->label;
+	event.resume.n_slots = req->n_slots;
+	event.resume.slots = req->slots;
+	event.resume.token = req->token;
+	event.resume.limit = req->limit > 0 ? (int64_t)req->limit : XCH_NO_LIMIT;
+	event.resume.hold = hold_of(req, group != NULL ? group : &config->other);
+	submit(client, req, &event);
+}
+
 static void
 cancel(struct client *client, const struct wire_request *req)
 {
@@ -144,7 +162,7 @@ hello(struct client *client, const struct wire_request *req)
 	if (req->has_detail)
 		client->detail = req->detail;
 	SAY(client, req, "OK version=" SLOTD_VERSION " protocol=" ANSWER_PROTOCOL
-	    " features=detail,events,hold,n,tags");
+	    " features=detail,events,hold,n,resume,tags");
 }
 
 /* Gives everything back first: what waits is answered before the OK, and nothing can keep the
@@ -184,10 +202,10 @@ version(struct client *client, const struct wire_request *req)
 
 static void (*const execute[WIRE_NVERBS])(struct client *, const struct wire_request *) = {
     [WIRE_HELLO] = hello,     [WIRE_ACQUIRE] = acquire, [WIRE_RELEASE] = release,
-    [WIRE_CANCEL] = cancel,   [WIRE_LIST] = report,     [WIRE_STATUS] = report,
-    [WIRE_HOLDERS] = report,  [WIRE_WAITERS] = report,  [WIRE_STATS] = report,
-    [WIRE_PING] = ping,       [WIRE_VERSION] = version, [WIRE_HELP] = report,
-    [WIRE_QUIT] = quit,
+    [WIRE_CANCEL] = cancel,   [WIRE_RESUME] = resume,   [WIRE_LIST] = report,
+    [WIRE_STATUS] = report,   [WIRE_HOLDERS] = report,  [WIRE_WAITERS] = report,
+    [WIRE_STATS] = report,    [WIRE_PING] = ping,       [WIRE_VERSION] = version,
+    [WIRE_HELP] = report,     [WIRE_QUIT] = quit,
 };
 
 void

@@ -134,6 +134,7 @@ call_resume(struct client *c)
 	call->event.resume.n_slots = b->n;
 	call->event.resume.token = b->token;
 	call->event.resume.limit = b->limit;
+	call->event.resume.hold = NSEC_NEVER;
 	memcpy(call->slots, b->slots, b->n * sizeof *b->slots);
 }
 

@@ -46,7 +46,8 @@ def blocks(page):
 def pattern(text):
     """The regular expression for a line as the page writes it."""
     parts = re.split(r"<(\w+)>", text.removesuffix(" ..."))
-    made = "".join(KINDS[part] if i % 2 else re.escape(part) for i, part in enumerate(parts))
+    made = "".join(f"(?P<{part}>{KINDS[part]})" if i % 2 else re.escape(part)
+                   for i, part in enumerate(parts))
     return made + (r"(?: .*)?" if text.endswith(" ...") else "")
 
 
@@ -55,12 +56,13 @@ class Transcripts(unittest.TestCase):
         for number, steps in blocks(read_page()):
             with self.subTest(line=number), Daemon(CONFIG) as slotd:
                 with slotd.client() as a, slotd.client() as b:
+                    token = ""          # the one that was read last
                     for name, direction, text in steps:
                         client = a if name == "A" else b
                         if direction == ">":
-                            client.send(text)
+                            client.send(text.replace("<token>", token))
                         else:
-                            client.expect(pattern(text))
+                            token = client.expect(pattern(text)).groupdict().get("token", token)
 
     def test_every_verb_and_error_is_shown(self):
         page = read_page()

@@ -11,6 +11,7 @@
 	SUITE(heap) \
 	SUITE(memory) \
 	SUITE(page) \
+	SUITE(resume) \
 	SUITE(text) \
 	SUITE(wire)
 

@@ -264,7 +264,7 @@ open_strict(uint64_t client)
 {
 	rig_gone(r, 0, client);
 	rig_step(r, 0, &(struct arb_event){.type = ARB_CLIENT_OPEN, .client = client,
-	    .open = {.pid = 1, .strict = true}});
+	    .open = {.pid = 1, .uid = 1000, .strict = true}});
 }
 
 /* Of a group that nobody uses any more it is not asked for ever. */
@@ -385,7 +385,7 @@ resume_of(uint64_t client, uint64_t token)
 
 	rig_step(r, 0, &(struct arb_event){.type = ARB_RESUME, .client = client, .request = req,
 	    .resume = {.group = "g", .n_slots = 1, .slots = &slot, .token = token, .limit = 1,
-	    .until = r->now + 5000 * MS}});
+	    .hold = NSEC_NEVER, .until = r->now + 5000 * MS}});
 	return req;
 }
 

@@ -64,6 +64,11 @@ static const struct {
 	{"RELEASE g 3,1,1000000 token=9223372036854775807", ""},
 	{"CANCEL #w", ""},
 	{"#w CANCEL #w", ""},
+	{"RESUME g 1 7", ""},
+	{"#7 resume\tg\t3,1 0007", "#7 RESUME g 3,1 7"},
+	{"RESUME * 1 7", "RESUME %2A 1 7"},
+	{"RESUME g 1000000 9223372036854775807 label=%2A limit=1000000",
+	    "RESUME g 1000000 9223372036854775807 limit=1000000 label=*"},
 	{"LIST", ""},
 	{"LIST a*[!b]?", ""},
 	{"STATUS g", ""},
@@ -139,6 +144,14 @@ START_TEST(fills_the_struct)
 	ck_assert(req.all);
 	ck_assert_str_eq(req.group, "");
 
+	ck_assert_int_eq(parse("RESUME g 3,1 9 limit=4 label=x", 30, &req, &fault), 0);
+	ck_assert_uint_eq(req.n_slots, 2);
+	ck_assert_uint_eq(req.slots[0], 3);
+	ck_assert_uint_eq(req.slots[1], 1);
+	ck_assert_uint_eq(req.token, 9);
+	ck_assert_uint_eq(req.limit, 4);
+	ck_assert_str_eq(req.label, "x");
+
 	ck_assert_int_eq(parse("#a CANCEL #b", 12, &req, &fault), 0);
 	ck_assert_str_eq(req.tag, "a");
 	ck_assert_str_eq(req.cancel, "b");
@@ -181,6 +194,11 @@ static const struct {
 	{BYTES("ACQUIRE"), WIRE_ERR_SYNTAX, ""},
 	{BYTES("RELEASE"), WIRE_ERR_SYNTAX, ""},
 	{BYTES("RELEASE g"), WIRE_ERR_SYNTAX, ""},
+	{BYTES("RESUME"), WIRE_ERR_SYNTAX, ""},
+	{BYTES("RESUME g"), WIRE_ERR_SYNTAX, ""},
+	{BYTES("RESUME g 1"), WIRE_ERR_SYNTAX, ""},
+	{BYTES("RESUME g 1 7 8"), WIRE_ERR_SYNTAX, ""},
+	{BYTES("RESUME g 1 7 label=%4"), WIRE_ERR_SYNTAX, ""},
 	{BYTES("CANCEL"), WIRE_ERR_SYNTAX, ""},
 	{BYTES("CANCEL w"), WIRE_ERR_SYNTAX, ""},
 	{BYTES("STATUS"), WIRE_ERR_SYNTAX, ""},
@@ -213,6 +231,9 @@ static const struct {
 	{BYTES("ACQUIRE g events=on"), WIRE_ERR_BADKEY, "events"},
 	{BYTES("RELEASE g 1 limit=1"), WIRE_ERR_BADKEY, "limit"},
 	{BYTES("RELEASE * token=1"), WIRE_ERR_BADKEY, "token"},
+	{BYTES("RESUME g 1 7 token=7"), WIRE_ERR_BADKEY, "token"},
+	{BYTES("RESUME g 1 7 hold=1"), WIRE_ERR_BADKEY, "hold"},
+	{BYTES("RESUME g 1 7 limit=1 limit=1"), WIRE_ERR_BADKEY, "limit"},
 	{BYTES("HELLO limit=1"), WIRE_ERR_BADKEY, "limit"},
 	{BYTES("PING x=1"), WIRE_ERR_BADKEY, "x"},
 	{BYTES("PING a\xff" "b=1"), WIRE_ERR_BADKEY, "a"},
@@ -253,6 +274,12 @@ static const struct {
 	{BYTES("RELEASE g 1,"), WIRE_ERR_BADVALUE, "slot"},
 	{BYTES("RELEASE g 1,,2"), WIRE_ERR_BADVALUE, "slot"},
 	{BYTES("RELEASE g token=1"), WIRE_ERR_BADVALUE, "slot"},
+	{BYTES("RESUME g * 7"), WIRE_ERR_BADVALUE, "slot"},
+	{BYTES("RESUME g 1,1 7"), WIRE_ERR_BADVALUE, "slot"},
+	{BYTES("RESUME g 1 0"), WIRE_ERR_BADVALUE, "token"},
+	{BYTES("RESUME g 1 token=7"), WIRE_ERR_BADVALUE, "token"},
+	{BYTES("RESUME g 1 9223372036854775808"), WIRE_ERR_BADVALUE, "token"},
+	{BYTES("RESUME g 1 7 limit=0"), WIRE_ERR_BADVALUE, "limit"},
 	{BYTES("HELLO events=yes"), WIRE_ERR_BADVALUE, "events"},
 	{BYTES("HELLO events=ON"), WIRE_ERR_BADVALUE, "events"},
 	{BYTES("HELLO detail="), WIRE_ERR_BADVALUE, "detail"},
@@ -278,6 +305,7 @@ static const struct {
 	{BYTES("ACQUIRE %c2%85"), WIRE_ERR_BADGROUP, ""},
 	{BYTES("LIST %20"), WIRE_ERR_BADGROUP, ""},
 	{BYTES("RELEASE a%20b 1"), WIRE_ERR_BADGROUP, ""},
+	{BYTES("RESUME a%20b 1 7"), WIRE_ERR_BADGROUP, ""},
 	/* tags */
 	{BYTES("# PING"), WIRE_ERR_TAG, ""},
 	{BYTES("#a/b PING"), WIRE_ERR_TAG, ""},
@@ -378,7 +406,7 @@ START_TEST(slot_edges)
 }
 END_TEST
 
-/* The longest that each request can become by escaping still is a line. */
+/* The longest that each request can become by escaping still is a line, but for a RESUME's label. */
 START_TEST(longest_fits)
 {
 	struct wire_request req = {.verb = WIRE_RELEASE, .n = 1, .wait_ms = WIRE_ABSENT,
@@ -397,13 +425,21 @@ START_TEST(longest_fits)
 	ck_assert_int_eq(parse(line, (size_t)n - 1, &again, &fault), 0);
 	ck_assert_mem_eq(req.group, again.group, sizeof(req.group));
 
+	req.verb = WIRE_RESUME;
+	req.limit = WIRE_LIMIT_MAX;
+	n = wire_format(&req, line, sizeof(line));
+	ck_assert_int_gt(n, 0);
+	ck_assert_int_eq(parse(line, (size_t)n - 1, &again, &fault), 0);
+	ck_assert_mem_eq(&req, &again, sizeof(req));
+	memset(req.label, ' ', WIRE_LABEL_MAX);
+	ck_assert_int_eq(wire_format(&req, line, sizeof(line)), -1);
+
 	req.verb = WIRE_ACQUIRE;
 	req.token = 0;
 	req.n_slots = 0;
 	req.limit = WIRE_LIMIT_MAX;
 	req.n = WIRE_N_MAX;
 	req.wait_ms = req.hold_ms = WIRE_TIME_MAX;
-	memset(req.label, ' ', WIRE_LABEL_MAX);
 	n = wire_format(&req, line, sizeof(line));
 	ck_assert_int_gt(n, 0);
 	ck_assert_int_eq(parse(line, (size_t)n - 1, &again, &fault), 0);
