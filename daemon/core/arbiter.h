@@ -171,7 +171,7 @@ struct arb_group_status {
 	uint32_t in_use;        /* in all daemons, as last heard */
 	nsec oldest;            /* when the oldest waiter asked; NSEC_NEVER: none */
 	nsec deadline;          /* until when the lease may be believed; NSEC_NEVER: no end; 0: not */
-	bool synced, is_contended;
+	bool synced;
 };
 
 struct arb_holder {

@@ -56,7 +56,8 @@ struct xch_request {
 	bool keep;              /* idle slots are kept back in spite of what was heard */
 	uint64_t incarnation;   /* seq of the full sync that the daemon's picture stands on; 0: none */
 	usec lease, grace;
-	uint64_t era;           /* the last heard of; 0: none */
+	uint64_t era;           /* the last heard of; 0: none.  A backend whose groups have not all the
+				   same eras puts in the right one */
 	uint64_t high;          /* highest number ever heard of in this group */
 	int64_t limit;          /* configured for the group here, or XCH_NO_LIMIT */
 

@@ -17,7 +17,6 @@ fill(const struct group *g, struct arb_group_status *st)
 	    .oldest = g->n_waiters > 0 ? TAILQ_FIRST(&g->waiters)->since : NSEC_NEVER,
 	    .deadline = g->deadline,
 	    .synced = g->synced,
-	    .is_contended = g->others,
 	};
 }
 
