@@ -93,6 +93,12 @@ send_words(struct link *link, link_done *done, int argc, ...)
 	link_command(link, argc, argv, NULL, done, NULL);
 }
 
+bool
+link_forgot_script(const redisReply *reply)
+{
+	return reply->type == REDIS_REPLY_ERROR && strncmp(reply->str, "NOSCRIPT", 8) == 0;
+}
+
 void
 link_reload(struct link *link)
 {

@@ -54,7 +54,7 @@ markers_left(const struct markers *markers, nsec now)
 }
 
 static void
-on_touched(void *arg, struct link *link, const redisReply *reply)
+on_touched_again(void *arg, struct link *link, const redisReply *reply)
 {
 	struct shard *shard = arg;
 	struct exchange_touched touched;
@@ -73,15 +73,31 @@ on_touched(void *arg, struct link *link, const redisReply *reply)
 	}
 }
 
+static void
+touch(struct shard *shard, struct link *link, link_done *done)
+{
+	struct markers *markers = shard->markers;
+	struct exchange_command *command = &markers->command;
+
+	exchange_encode_touch(command, link->sha, markers->prefix,
+	    (unsigned)(shard - markers->shards), &markers->self, shard->era, markers->grace);
+	link_send(link, command->argc, command->argv, command->lens, done, shard);
+}
+
+static void
+on_touched(void *arg, struct link *link, const redisReply *reply)
+{
+	if (link_forgot_script(reply)) {
+		link_reload(link);
+		touch(arg, link, on_touched_again);
+	} else {
+		on_touched_again(arg, link, reply);
+	}
+}
+
 void
 markers_touch(struct markers *markers, struct link *link)
 {
-	struct exchange_command *command = &markers->command;
-
-	for (unsigned i = 0; i < EXCHANGE_SHARDS; i++) {
-		exchange_encode_touch(command, link->sha, markers->prefix, i, &markers->self,
-		    markers->shards[i].era, markers->grace);
-		link_send(link, command->argc, command->argv, command->lens, on_touched,
-		    &markers->shards[i]);
-	}
+	for (unsigned i = 0; i < EXCHANGE_SHARDS; i++)
+		touch(&markers->shards[i], link, on_touched);
 }

@@ -295,7 +295,7 @@ on_exchanged(void *arg, struct link *link, const redisReply *reply)
 {
 	struct redis *redis = link->owner->arg;
 
-	if (reply->type == REDIS_REPLY_ERROR && strncmp(reply->str, "NOSCRIPT", 8) == 0) {
+	if (link_forgot_script(reply)) {
 		link_reload(link);
 		send_exchange(redis, link, arg, on_exchanged_again);
 	} else {

@@ -113,6 +113,18 @@ class Troubles(unittest.TestCase):
             redis.process.send_signal(signal.SIGCONT)
             slotd.log.wait_for(UP, 2)
 
+    def test_script_flush_in_a_grace(self):
+        """When markers are touched, not groups."""
+        with Redis() as redis, Daemon(redis.config(lease=2000)) as slotd:
+            slotd.log.wait_for(UP)
+            redis.ask("CONFIG", "RESETSTAT")
+            redis.ask("SCRIPT", "FLUSH")
+            while redis.calls().get("script|load", 0) == 0:     # at the next quarter of the lease
+                redis.ask("BLPOP", "nothing", 0.1)
+            with slotd.client() as a:
+                a.expect(r"OK 1 \d+", "ACQUIRE g limit=3 wait=10s")
+            self.assertEqual(len(slotd.log.find(UP)), 1)
+
     def test_script_flush(self):
         with Redis() as redis, Daemon(redis.config()) as slotd, slotd.client() as a:
             a.expect(r"OK 1 \d+", "ACQUIRE g limit=3 wait=10s")
