@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 import unittest
 
-from redis import Redis
+from redis import Redis, free_port
 from slotd import SLOTD, Daemon
 
 UP = "connected to (Redis|Valkey)"
@@ -184,7 +184,7 @@ class Troubles(unittest.TestCase):
             slotd.log.wait_for(UP, 2)
 
     def test_cluster_is_refused(self):
-        with Redis("--cluster-enabled", "yes", tcp=True) as redis:
+        with Redis("--cluster-enabled", "yes", "--cluster-port", str(free_port()), tcp=True) as redis:
             with Daemon(redis.config(), expect=[TROUBLE]) as slotd:
                 slotd.log.wait_for("in cluster mode, which is not spoken yet; .*trying again")
 
