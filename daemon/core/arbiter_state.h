@@ -195,12 +195,22 @@ struct arb {
 	uint32_t n_holds;
 };
 
-/* ---- arbiter.c */
+/* ---- action.c: what a step leaves to be done, and the deadlines of what is to come */
 struct arb_action *arb_act(struct arb *arb, enum arb_action_type type);
 struct arb_action *arb_answer(struct arb *arb, uint64_t client, uint64_t request, enum wire_code code);
 const char *arb_copy_string(struct arb *arb, const char *s);
 const uint32_t *arb_copy_slots(struct arb *arb, const uint32_t *slots, uint32_t n);
 void timer_set(struct arb *arb, struct timer *t, nsec at);
+bool timer_before(const struct heap_node *a, const struct heap_node *b);
+
+/* ---- client.c: what each client holds and waits for, and how it gives that back */
+struct client *client_find(const struct arb *arb, uint64_t id);
+void client_open(struct arb *arb, const struct arb_event *e);
+void client_gone(struct arb *arb, struct client *c);
+void client_kick(struct arb *arb, struct client *c);
+void client_release(struct arb *arb, struct client *c, const struct arb_event *e);
+void client_release_all(struct arb *arb, struct client *c, uint64_t request);
+void client_cancel(struct arb *arb, struct client *c, const struct arb_event *e);
 
 /* ---- group.c: a group's life, its lease and its clock */
 struct group *group_find(const struct arb *arb, const char *name);
@@ -247,7 +257,9 @@ bool waiter_hand_over(struct arb *arb, struct group *g, struct slot *s); /* s to
 bool waiter_class_deferred(const struct arb *arb, const struct group *g, const struct wclass *cls);
 void waiter_check_limits(struct arb *arb, struct group *g);     /* after the live limit changed */
 void waiter_check_queue(struct arb *arb, struct group *g);      /* after a reply */
-void waiter_resume(struct arb *arb, struct client *c, const struct arb_event *e);
+
+/* ---- adopt.c: holds whose clients have come back */
+void adopt_resume(struct arb *arb, struct client *c, const struct arb_event *e);
 struct adopt *adopt_of(const struct group *g, const struct xch_grant *grant);
 void adopt_again(struct arb *arb, struct adopt *a);
 void adopt_free(struct arb *arb, struct adopt *a, bool keep_hold);

@@ -1,0 +1,169 @@
+/* RESUME: a hold whose client has come back, by another connection or to another daemon. */
+#include "daemon/core/arbiter_state.h"
+
+#include <assert.h>
+
+void
+adopt_free(struct arb *arb, struct adopt *a, bool keep_hold)
+{
+	struct group *g = a->group;
+
+	timer_set(arb, &a->timer, NSEC_NEVER);
+	if (a->sent) {
+		ALLOC_ROOM(g->cancels, g->n_cancels, g->cap_cancels, 1);
+		g->cancels[g->n_cancels++] = a->id;
+	}
+	TAILQ_REMOVE(&g->adopts, a, of_group);
+	TAILQ_REMOVE(&a->hold->client->adopts, a, of_client);
+	HASH_DEL(arb->adopts, a);
+	if (!keep_hold)
+		hold_free(arb, a->hold);
+	free(a);
+	group_touch(arb, g);
+}
+
+void
+adopt_refuse(struct arb *arb, struct adopt *a)
+{
+	struct arb_action *act = arb_answer(arb, a->hold->client->id, a->id, WIRE_ERR_LOST);
+
+	act->group = a->group->name;
+	act->slot = a->hold->slots[0];
+	adopt_free(arb, a, false);
+}
+
+static bool
+same_slots(const struct hold *h, uint32_t n, const uint32_t *slots)
+{
+	if (h->n != n)
+		return false;
+	for (uint32_t i = 0; i < n; i++)
+		if (h->slots[i] != slots[i])
+			return false;
+	return true;
+}
+
+/* The one that asks for these slots of that grant, or NULL. */
+struct adopt *
+adopt_of(const struct group *g, const struct xch_grant *grant)
+{
+	struct adopt *a;
+
+	TAILQ_FOREACH (a, &g->adopts, of_group)
+		if (a->hold->token >> TOKEN_BITS == grant->number &&
+		    same_slots(a->hold, grant->n, grant->slots))
+			break;
+	return a;
+}
+
+static bool
+relabel(struct hold *h, const char *label)
+{
+	char *copy;
+
+	if (label == NULL || *label == '\0')
+		return true;
+	if ((copy = strdup(label)) == NULL)
+		return false;
+	free(h->label);
+	h->label = copy;
+	return true;
+}
+
+/* It is granted what we have: by then its client had come back once more, or twice. */
+void
+adopt_again(struct arb *arb, struct adopt *a)
+{
+	struct hold *h = slot_find(a->group, a->hold->slots[0])->hold;
+
+	a->sent = false;
+	if (h == NULL || h->state != HOLD_HELD || h->token != a->hold->token ||
+	    h->client->uid != a->hold->client->uid || !same_slots(h, a->hold->n, a->hold->slots) ||
+	    !relabel(h, a->hold->label)) {
+		adopt_refuse(arb, a);
+		return;
+	}
+	hold_move(arb, h, a->hold->client, a->id);
+	adopt_free(arb, a, false);
+}
+
+static void
+refuse_resume(struct arb *arb, struct client *c, const struct arb_event *e, enum wire_code code)
+{
+	struct arb_action *act = arb_answer(arb, c->id, e->request, code);
+
+	act->group = arb_copy_string(arb, e->resume.group);
+	act->slot = e->resume.slots[0];
+}
+
+/* A hold that this client had: at this daemon, by another connection; as an idle slot by now; or at
+ * our predecessor, then the backend is asked until the inherited cell's deadline.  Tokens are no
+ * secret, so the uid must be that of whoever had it last. */
+void
+adopt_resume(struct arb *arb, struct client *c, const struct arb_event *e)
+{
+	bool inherited = e->resume.until > arb->now || !RULE(ADOPT_DEADLINE);
+	uint32_t n = e->resume.n_slots, known = 0, same = 0, idle = 0;
+	uint32_t limit = WIRE_LIMIT_MAX;        /* not known: never idle for those with a lower one */
+	struct group *g = arb->gone ? NULL : inherited ? group_get(arb, e->resume.group) :
+	    group_find(arb, e->resume.group);
+	struct hold *h = NULL;
+	struct adopt *a;
+
+	if (g == NULL) {
+		refuse_resume(arb, c, e, inherited && !arb->gone ? WIRE_ERR_NOMEM : WIRE_ERR_LOST);
+		return;
+	}
+	group_touch(arb, g);
+	for (uint32_t i = 0; i < n; i++) {
+		struct slot *s = slot_find(g, e->resume.slots[i]);
+
+		h = s != NULL ? s->hold : NULL;
+		if (s == NULL)
+			continue;
+		known++;
+		same += s->token == e->resume.token && s->uid == c->uid;
+		idle += s->state == SLOT_IDLE;
+		limit = s->limit;
+	}
+	if (same == n && h != NULL && h->state == HOLD_HELD && h->n == n &&
+	    (c->strict || group_is_valid(arb, g))) { /* else it could not know that it is unproven */
+		if (relabel(h, e->resume.label))
+			hold_move(arb, h, c, e->request);
+		else
+			refuse_resume(arb, c, e, WIRE_ERR_NOMEM);
+		return;
+	}
+	if (known > 0 ? same < n || idle < n || !group_is_valid(arb, g) || g->doubt : !inherited) {
+		refuse_resume(arb, c, e, WIRE_ERR_LOST);
+		return;
+	}
+	if ((h = hold_new(c, g, n, e->resume.label)) == NULL ||
+	    (a = calloc(1, sizeof *a)) == NULL) {
+		hold_free(arb, h);
+		refuse_resume(arb, c, e, WIRE_ERR_NOMEM);
+		return;
+	}
+	for (uint32_t i = 0; i < n; i++)
+		h->slots[i] = e->resume.slots[i];
+	h->length = e->resume.hold;
+	if (e->resume.limit != XCH_NO_LIMIT)
+		limit = (uint32_t)e->resume.limit;
+	if (known > 0) {
+		free(a);
+		hold_give(arb, h, e->request, e->resume.token, limit);
+		return;
+	}
+	h->token = e->resume.token;
+	h->limit = limit;
+	a->id = e->request;
+	a->hold = h;
+	a->group = g;
+	a->timer.kind = TIMER_ADOPT;
+	a->timer.at = NSEC_NEVER;
+	TAILQ_INSERT_TAIL(&g->adopts, a, of_group);
+	TAILQ_INSERT_TAIL(&c->adopts, a, of_client);
+	HASH_ADD(hh, arb->adopts, id, sizeof a->id, a);
+	timer_set(arb, &a->timer,
+	    RULE(ADOPT_DEADLINE) ? e->resume.until : arb->now + arb->conf.lease);
+}
