@@ -10,6 +10,7 @@ adopt_free(struct arb *arb, struct adopt *a, bool keep_hold)
 
 	timer_set(arb, &a->timer, NSEC_NEVER);
 	if (a->sent) {
+		g->adopt_dropped = true;
 		ALLOC_ROOM(g->cancels, g->n_cancels, g->cap_cancels, 1);
 		g->cancels[g->n_cancels++] = a->id;
 	}

@@ -145,10 +145,12 @@ struct group {
 	bool lapsed;            /* the lease ended: what is held is unproven */
 	bool dirty;             /* the backend may record what we have dropped */
 	bool poke;              /* exchange, though there is nothing to say */
+	bool adopt_dropped;     /* the reply that is awaited may grant a hold of old that nobody wants */
 	bool others;            /* other daemons' waiters are queued, as last heard */
 	uint64_t incarnation;
 	uint64_t version;       /* of the last word on `others` */
 	uint64_t high;          /* highest number heard */
+	uint64_t granted;       /* highest number of a grant to us */
 	nsec deadline;          /* until then the lease may be believed */
 	nsec hot_until;
 	nsec renew_at, look_at;

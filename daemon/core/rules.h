@@ -30,6 +30,8 @@
 	X(SYNC_FREES, "what a daemon does not claim stays taken")                               \
 	X(CANCEL_FREES, "a grant that crosses its cancel stays taken")                          \
 	X(NOBODY_GIVES_BACK, "a grant that nobody waits for any more stays taken")              \
+	X(UNWANTED_PUSH, "a grant that a cancel has freed is handed on")                        \
+	X(UNWANTED_OLD, "a grant that was given back is handed on")                             \
 	X(AGE_ORDER, "after a failover the younger is served first")                            \
 	X(BLOCKED, "a big request is passed by small ones")                                     \
 	X(FULL_KNOWING, "full is said while a slot lies idle")                                  \

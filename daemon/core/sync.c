@@ -10,8 +10,8 @@
  *    being alone, since the backend counts on what a reply has told us.
  *  - A push is believed only if it is for the picture that we have (its incarnation) and no full
  *    sync is in flight; a grant also needs a valid lease.  Otherwise it only pokes.
- *  - A grant that nobody waits for any more is given back with its number; one that was heard
- *    before, by a push, is known by it.
+ *  - A grant that nobody waits for any more is given back with its number, or, if a reply brings
+ *    it, goes to the oldest local waiter; one that was heard before, by a push, is known by it.
  *  - Unproven holds are proven by a reply that does not call them lost and leaves no grace. */
 #include "daemon/core/arbiter_state.h"
 
@@ -220,7 +220,7 @@ sync_compose(struct arb *arb, struct group *g)
 		put_wants(arb, cls, class_ready(arb, g, cls), q);
 	put_adopts(g, full, slots, q);
 	g->n_releases = g->n_cancels = 0;
-	g->poke = false;
+	g->poke = g->adopt_dropped = false;
 	g->renew_at = g->look_at = NSEC_NEVER;
 	g->request = q;
 	g->sent_at = arb->now;
@@ -236,8 +236,23 @@ sync_compose(struct arb *arb, struct group *g)
 
 /* ------------------------------------------------------------------ what the backend says */
 
+/* A slot for a waiter that is gone.  It was given another's while the exchange was under way, as a
+ * rule, and the next one may have this: else as many waiters as come meanwhile are queued for a slot
+ * that goes back and forth.  Not so if a push brings it: a cancel may have freed it by now.  Nor if
+ * it is not new: heard by a push and given back since, or what an adoption was for. */
 static void
-heard_granted(struct arb *arb, struct group *g, const struct xch_grant *grant)
+unwanted(struct arb *arb, struct group *g, const struct xch_grant *grant, uint32_t num,
+    bool is_push)
+{
+	struct slot *s = slot_new(g, num, grant->number, grant->limit, grant->number << TOKEN_BITS);
+
+	if ((RULE(UNWANTED_PUSH) && is_push) || (RULE(UNWANTED_OLD) && grant->number <= g->granted) ||
+	    grant->n > 1 || g->adopt_dropped || !waiter_hand_over(arb, g, s))
+		slot_give_back(g, s);
+}
+
+static void
+heard_granted(struct arb *arb, struct group *g, const struct xch_grant *grant, bool is_push)
 {
 	uint32_t known = 0;
 	uint64_t request = grant->id, token = grant->number << TOKEN_BITS | 1;
@@ -276,10 +291,8 @@ heard_granted(struct arb *arb, struct group *g, const struct xch_grant *grant)
 		struct slot *s = slot_find(g, grant->slots[i]);
 
 		if (h == NULL) {                /* nobody waits for it any more */
-			if (s == NULL && RULE(NOBODY_GIVES_BACK)) {
-				s = slot_new(g, grant->slots[i], grant->number, grant->limit, 0);
-				slot_give_back(g, s);
-			}
+			if (s == NULL && RULE(NOBODY_GIVES_BACK))
+				unwanted(arb, g, grant, grant->slots[i], is_push);
 			continue;
 		}
 		if (s != NULL)                  /* then what we believed of it is over */
@@ -287,6 +300,8 @@ heard_granted(struct arb *arb, struct group *g, const struct xch_grant *grant)
 		slot_new(g, grant->slots[i], grant->number, grant->limit, token);
 		h->slots[i] = grant->slots[i];
 	}
+	if (grant->number > g->granted)
+		g->granted = grant->number;
 	if (h != NULL)
 		hold_give(arb, h, request, token, grant->limit);
 }
@@ -444,7 +459,7 @@ sync_reply(struct arb *arb, struct group *g, const struct xch_reply *re)
 	if (!g->lapsed)
 		renew_cells(arb, g, kept);
 	for (uint32_t i = 0; i < re->n_granted; i++)
-		heard_granted(arb, g, &re->granted[i]);
+		heard_granted(arb, g, &re->granted[i], false);
 	if (limits)
 		waiter_check_limits(arb, g);
 	waiter_check_queue(arb, g);
@@ -466,7 +481,7 @@ sync_push(struct arb *arb, struct group *g, const struct xch_push *push)
 		return;
 	}
 	if (push->type == XCH_GRANT)
-		heard_granted(arb, g, &push->grant);
+		heard_granted(arb, g, &push->grant, true);
 	else if (push->type == XCH_FULL)
 		heard_full(arb, g, push->id);
 	else

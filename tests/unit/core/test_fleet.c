@@ -329,6 +329,28 @@ START_TEST(unavailable_in_a_grace)
 }
 END_TEST
 
+/* The waiter that an exchange is under way for gets another's slot meanwhile; the next one has what
+ * was granted, at once and without another exchange. */
+START_TEST(grant_for_one_that_is_served)
+{
+	uint64_t a = ask(0, 1, 2), b, c;
+	unsigned before;
+
+	rig_expect_slot(r, a, 1);
+	r->hold_exchanges = true;
+	b = ask(0, 2, 2);
+	rig_release(r, 0, 1, "g", 1, 0);
+	rig_expect_slot(r, b, 1);
+	c = ask(0, 3, 2);
+	ck_assert(rig_waits(r, c));
+	before = r->exchanges;
+	rig_exchange(r, 0);
+	rig_expect_slot(r, c, 2);
+	ck_assert_uint_eq(r->exchanges, before + 1);
+	ck_assert_uint_gt(rig_answer(r, c)->token, rig_answer(r, a)->token);
+}
+END_TEST
+
 START_TEST(unproven_and_kept)
 {
 	uint64_t a;
@@ -486,6 +508,7 @@ fleet_suite(void)
 	tcase_add_test(tc, backend_error_that_stays);
 	tcase_add_test(tc, unavailable);
 	tcase_add_test(tc, unavailable_in_a_grace);
+	tcase_add_test(tc, grant_for_one_that_is_served);
 	tcase_add_test(tc, unproven_and_kept);
 	tcase_add_test(tc, unproven_and_taken);
 	tcase_add_test(tc, resume);
