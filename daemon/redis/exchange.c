@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define FORMAT "1" /* of keys and channels: daemons of another one keep apart */
+#define FORMAT EXCHANGE_FORMAT
 
 static const char *const key_names[] = {"live", "records", "leases", "lengths", "unaware",
     "recalls", "owners", "slots", "free", "queue", "wants", "nows", "inbox"};

@@ -10,6 +10,7 @@
 #include "daemon/core/alloc.h"
 #include "daemon/core/exchange.h"
 
+#define EXCHANGE_FORMAT "1" /* of keys and channels: daemons of another one keep apart */
 #define EXCHANGE_SHARDS 64
 #define EXCHANGE_CHANNEL_MAX 128 /* bytes of a channel's name, the NUL included */
 #define EXCHANGE_PREFIX_MAX 64 /* of a prefix, likewise */

@@ -2,6 +2,7 @@
 #include "daemon/redis/marker.h"
 
 #include <hiredis/hiredis.h>
+#include <stdio.h>
 
 #include "daemon/clock.h"
 #include "daemon/log.h"
@@ -16,6 +17,8 @@ markers_init(struct markers *markers, const char *prefix, const struct xch_daemo
 	    .prefix = prefix, .self = *self, .lease = lease, .grace = grace};
 	for (unsigned i = 0; i < EXCHANGE_SHARDS; i++)
 		markers->shards[i].markers = markers;
+	for (unsigned i = 0; i < 10; i++)
+		markers->others[i].number = i;
 }
 
 void
@@ -100,4 +103,31 @@ markers_touch(struct markers *markers, struct link *link)
 {
 	for (unsigned i = 0; i < EXCHANGE_SHARDS; i++)
 		touch(&markers->shards[i], link, on_touched);
+}
+
+static void
+on_other(void *arg, struct link *link, const redisReply *reply)
+{
+	struct other_format *other = arg;
+
+	(void)link;
+	if (reply->type != REDIS_REPLY_STRING || other->has_warned)
+		return;
+	other->has_warned = true;
+	log_warnx("redis: daemons whose keys are of format %u use it too, and this one's are of format "
+	    EXCHANGE_FORMAT ": they do not share slots", other->number);
+}
+
+/* Every daemon touches the markers of all shards at each connect, so one tells. */
+void
+markers_look_around(struct markers *markers, struct link *link)
+{
+	for (unsigned i = 0; i < 10; i++) {
+		char key[128];
+		const char *argv[] = {"GET", key};
+
+		snprintf(key, sizeof key, "%s%u:{s00}:marker", markers->prefix, i);
+		if (i != (unsigned)(EXCHANGE_FORMAT[0] - '0'))
+			link_send(link, 2, argv, NULL, on_other, &markers->others[i]);
+	}
 }

@@ -21,6 +21,12 @@ struct shard {
 	bool is_bad;            /* its marker cannot be read, and that has been said */
 };
 
+/* Another number of the keys' format, whose daemons keep apart from those of ours. */
+struct other_format {
+	unsigned number;
+	bool has_warned;        /* that somebody speaks it here */
+};
+
 struct markers {
 	const char *prefix;             /* of the keys */
 	struct xch_daemon self;
@@ -28,6 +34,7 @@ struct markers {
 	usec grace;                     /* never shorter than the longest lease heard of */
 	bool has_warned;                /* of other leases */
 	struct shard shards[EXCHANGE_SHARDS];
+	struct other_format others[10]; /* as far as one digit goes */
 	struct exchange_command command;
 };
 
@@ -39,6 +46,10 @@ void markers_fini(struct markers *markers);
 /* Sends a touch of each, pipelined.  A reply that is an error ends the link, unless it concerns one
  * shard alone. */
 void markers_touch(struct markers *markers, struct link *link);
+
+/* Asks whether daemons of another format use the same keys' prefix, and warns of them once: they and
+ * we do not see each other's slots. */
+void markers_look_around(struct markers *markers, struct link *link);
 
 /* An answer said so of the shard, now. */
 void shard_heard(struct shard *shard, nsec now, uint64_t era, usec grace, usec longest_lease);

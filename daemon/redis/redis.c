@@ -179,6 +179,7 @@ on_prove(void *arg, struct link *link)
 	struct redis *redis = arg;
 
 	markers_touch(&redis->markers, link);
+	markers_look_around(&redis->markers, link);
 }
 
 static unsigned

@@ -167,6 +167,14 @@ class Troubles(unittest.TestCase):
                 slotd.log.wait_for(UP)
             self.assertEqual(redis.ask("TYPE", "slotd:1:{s07}:marker"), b"list")
 
+    def test_marker_of_another_format(self):
+        with Redis() as redis:
+            redis.ask("SET", "slotd:2:{s00}:marker", "of days to come")
+            with Daemon(redis.config(), expect=["format 2"]) as slotd:
+                slotd.log.wait_for(UP)
+                self.assertEqual(len(slotd.log.find("keys are of format 2 use it too")), 1)
+            self.assertEqual(redis.ask("GET", "slotd:2:{s00}:marker"), b"of days to come")
+
     def test_replica(self):
         """Read-only: not used until it is a primary."""
         with Redis("--replicaof", "127.0.0.1", "1") as redis:
