@@ -1,8 +1,6 @@
 """One slotd and a real Redis: connecting, and all that can be wrong with it."""
 import os
 import re
-import os
-import re
 import shutil
 import signal
 import subprocess
@@ -14,6 +12,14 @@ from slotd import SLOTD, Daemon
 
 UP = "connected to (Redis|Valkey)"
 TROUBLE = "trying again"
+
+
+def resolver(directory):
+    """-> the environment in which slotd resolves names by tests/lib/resolver.c"""
+    library = os.path.join(directory, "resolver.so")
+    source = os.path.join(os.path.dirname(__file__), "../lib/resolver.c")
+    subprocess.run(["cc", "-D_GNU_SOURCE", "-shared", "-fPIC", "-o", library, source], check=True)
+    return {"LD_PRELOAD": library, "ASAN_OPTIONS": "verify_asan_link_order=0"}
 
 
 class Basics(unittest.TestCase):
@@ -40,8 +46,9 @@ class Basics(unittest.TestCase):
             self.assertGreater(redis.ask("DBSIZE"), 0)
 
     def test_name_is_resolved(self):
-        with Redis(tcp=True) as redis:
-            with Daemon(redis.config(url=f"redis://localhost:{redis.port}")) as slotd:
+        with tempfile.TemporaryDirectory() as directory, Redis(tcp=True) as redis:
+            config = redis.config(url=f"redis://redis.test:{redis.port}")
+            with Daemon(config, env=resolver(directory)) as slotd:
                 slotd.log.wait_for(UP)
 
     def test_option_beats_file(self):
@@ -218,13 +225,10 @@ class Troubles(unittest.TestCase):
     def test_resolver_that_hangs(self):
         """The loop goes on, and the connection comes when there is an answer."""
         with tempfile.TemporaryDirectory() as directory, Redis(tcp=True) as redis:
-            library, gate = os.path.join(directory, "slow.so"), os.path.join(directory, "gate")
-            source = os.path.join(os.path.dirname(__file__), "../lib/slow_resolver.c")
-            subprocess.run(["cc", "-D_GNU_SOURCE", "-shared", "-fPIC", "-o", library, source], check=True)
+            gate = os.path.join(directory, "gate")
             os.mkfifo(gate)
-            env = {"LD_PRELOAD": library, "SLOW_RESOLVER": gate,
-                   "ASAN_OPTIONS": "verify_asan_link_order=0"}
-            config = redis.config(url=f"redis://localhost:{redis.port}",
+            env = dict(resolver(directory), SLOW_RESOLVER=gate)
+            config = redis.config(url=f"redis://redis.test:{redis.port}",
                                   redis="connect_timeout_ms = 100")
             with Daemon(config, env=env, expect=[TROUBLE]) as slotd, slotd.client() as a:
                 slotd.log.wait_for("the name server does not answer; trying again")
