@@ -27,5 +27,7 @@ rm -rf "$root/slotd"
 mkdir "$root/slotd"
 git archive HEAD | tar -x -C "$root/slotd"
 mount -t proc proc "$root/proc"
-trap 'umount "$root/proc"' EXIT
+mount -t devpts -o newinstance,ptmxmode=0666 devpts "$root/dev/pts"
+ln -sf pts/ptmx "$root/dev/ptmx"
+trap 'umount "$root/dev/pts" "$root/proc"' EXIT
 chroot "$root" make -C /slotd "${@:-check}"

@@ -229,7 +229,7 @@ class Troubles(unittest.TestCase):
             os.mkfifo(gate)
             env = dict(resolver(directory), SLOW_RESOLVER=gate)
             config = redis.config(url=f"redis://redis.test:{redis.port}",
-                                  redis="connect_timeout_ms = 100")
+                                  redis="connect_timeout_ms = 500")
             with Daemon(config, env=env, expect=[TROUBLE]) as slotd, slotd.client() as a:
                 slotd.log.wait_for("the name server does not answer; trying again")
                 a.expect("OK pong", "PING")
