@@ -166,6 +166,21 @@ loop_arb(const struct loop *loop)
 	return loop->arb;
 }
 
+static void
+log_differs(const struct loop *loop, const struct arb_action *action)
+{
+	const struct xch_peer *peer = action->peer;
+
+	if (action->group != NULL)
+		log_warnx("group %s: the limit is %lld here, and %lld on %s: give all the same",
+		    action->group, (long long)action->configured, (long long)peer->limit,
+		    peer->host);
+	else
+		log_warnx("lease_ms is %lld here, and %lld on %s: give all the same",
+		    (long long)(loop->conf.lease / NSEC_MS), (long long)(peer->lease / 1000),
+		    peer->host);
+}
+
 /* Takes every action of the last step. */
 static void
 loop_drain(struct loop *loop)
@@ -188,6 +203,9 @@ loop_drain(struct loop *loop)
 			break;
 		case ARB_HANG_UP:
 			loop->backend->hang_up(loop->backend, action.link);
+			break;
+		case ARB_DIFFERS:
+			log_differs(loop, &action);
 			break;
 		case ARB_IS_GONE:
 			loop->is_gone = true;

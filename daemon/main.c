@@ -166,11 +166,28 @@ identity(const struct lock *lock)
 	return self;
 }
 
+/* This host's name as others are told it: what is not printable is a "?". */
+static const char *
+host_name(void)
+{
+	static char name[XCH_HOST_MAX + 1];
+
+	if (gethostname(name, sizeof name - 1) < 0 && errno != ENAMETOOLONG)
+		fatal("gethostname");
+	if (name[0] == '\0')
+		name[0] = '?';
+	for (char *c = name; *c != '\0'; c++)
+		if (*c <= ' ' || *c > '~')
+			*c = '?';
+	return name;
+}
+
 static struct loop *
 make_loop(const struct config *config, const struct lock *lock)
 {
 	struct arb_conf conf = {
 	    .self = identity(lock),
+	    .host = host_name(),
 	    .lease = config->lease_ms * NSEC_MS,
 	    .margin = config->margin_ms * NSEC_MS,
 	    .grace = config->grace_ms * NSEC_MS,

@@ -208,6 +208,7 @@ arb_free(struct arb *arb)
 {
 	struct client *c, *next_client;
 	struct group *g, *next_group;
+	struct other_lease *other, *next_other;
 
 	if (arb == NULL)
 		return;
@@ -215,6 +216,10 @@ arb_free(struct arb *arb)
 		client_gone(arb, c);
 	HASH_ITER (hh, arb->groups, g, next_group)
 		group_free(arb, g);
+	HASH_ITER (hh, arb->other_leases, other, next_other) {
+		HASH_DEL(arb->other_leases, other);
+		free(other);
+	}
 	heap_fini(&arb->timers);
 	arena_fini(&arb->arena);
 	free(arb->actions);

@@ -29,6 +29,7 @@ struct arb;
 
 struct arb_conf {
 	struct xch_daemon self;
+	const char *host;       /* as in struct xch_request; lives as long as the arbiter */
 	uint64_t era;           /* the last that this host's daemons have heard of; 0: none */
 	nsec lease;             /* the backend forgets us this long after an exchange */
 	nsec margin;            /* we believe it this much shorter; and a hold that we end ourselves
@@ -123,6 +124,8 @@ enum arb_action_type {
 	ARB_HANG_UP,            /* drop that link: no reply in time; ARB_LINK_DOWN must follow */
 	ARB_CELL_SET,           /* write the hold's cell (strict clients only) */
 	ARB_CELL_END,           /* token 0 into the hold's cell, before anything else */
+	ARB_DIFFERS,            /* another host is configured otherwise; said of a limit once while the
+				   group is known, of a lease once */
 	ARB_IS_GONE,            /* another daemon runs with our install id: start afresh with a new one */
 };
 
@@ -147,6 +150,8 @@ struct arb_action {
 	nsec retry;             /* UNAVAILABLE: ask again after this */
 	nsec deadline;          /* CELL_SET */
 	unsigned link;          /* EXCHANGE, HANG_UP */
+	const struct xch_peer *peer;    /* DIFFERS: in its limit, or, with group NULL, in its lease */
+	int64_t configured;     /* DIFFERS: our limit */
 	const struct xch_request *xch;  /* EXCHANGE; lives until its ARB_REPLY or ARB_LINK_DOWN */
 };
 
@@ -172,6 +177,10 @@ struct arb_group_status {
 	nsec oldest;            /* when the oldest waiter asked; NSEC_NEVER: none */
 	nsec deadline;          /* until when the lease may be believed; NSEC_NEVER: no end; 0: not */
 	bool synced;
+	/* Others as last heard of whose limit or lease differs from ours: what does not differ is
+	 * XCH_NO_LIMIT or 0. */
+	uint32_t n_differs;
+	const struct xch_peer *differs;
 };
 
 struct arb_holder {

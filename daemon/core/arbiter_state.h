@@ -139,6 +139,8 @@ struct group {
 	int64_t configured, asked, live;
 	uint32_t max_waiters;   /* 0: any number */
 	uint32_t in_use;        /* as last heard */
+	struct xch_peer differs[XCH_PEERS_MAX]; /* likewise: see struct arb_group_status */
+	uint32_t n_differs;
 
 	bool synced;            /* the backend's record is what we know */
 	bool doubt;             /* it said that it is not: no idle slot is granted */
@@ -174,6 +176,13 @@ struct group {
 	UT_hash_handle hh;      /* arb->groups */
 };
 
+/* A lease of another daemon that is not ours, and has been said. */
+struct other_lease {
+	uint64_t install;
+	usec lease;
+	UT_hash_handle hh;      /* arb->other_leases */
+};
+
 struct arb {
 	struct arb_conf conf;
 	bool stopping, gone, sub_up;
@@ -184,6 +193,7 @@ struct arb {
 	uint64_t era;
 	uint64_t high_forgotten;
 	nsec longest_lease;
+	struct other_lease *other_leases;
 	struct client *clients;
 	struct group *groups;
 	struct waiter *waiters;

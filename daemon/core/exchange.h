@@ -16,6 +16,8 @@ typedef int64_t usec;
 #define XCH_NO_LIMIT (-1)
 #define XCH_N_MAX 64            /* slots of one want */
 #define XCH_WANTS_MAX 1024      /* wants of one group, class and daemon that are queued at a time */
+#define XCH_HOST_MAX 64         /* bytes of a host's name */
+#define XCH_PEERS_MAX 4
 #define XCH_HOT ((usec)1000000) /* a now-or-never want makes a group contended for this long */
 
 /* One running slotd.  The install stays with the host's socket across restarts, the generation is
@@ -24,6 +26,14 @@ struct xch_daemon {
 	uint64_t install;
 	uint64_t generation;
 	uint64_t nonce;
+};
+
+/* How a daemon on record is configured. */
+struct xch_peer {
+	uint64_t install;
+	int64_t limit;          /* for the group, or XCH_NO_LIMIT */
+	usec lease;
+	char host[XCH_HOST_MAX + 1];
 };
 
 struct xch_slot {
@@ -60,6 +70,7 @@ struct xch_request {
 				   same eras puts in the right one */
 	uint64_t high;          /* highest number ever heard of in this group */
 	int64_t limit;          /* configured for the group here, or XCH_NO_LIMIT */
+	const char *host;       /* for people: 1 to XCH_HOST_MAX printable bytes, no blank */
 
 	uint32_t n_claim, n_release, n_cancel, n_want, n_adopt;
 	const struct xch_slot *claim;     /* full only: what this daemon believes it holds */
@@ -106,6 +117,10 @@ struct xch_reply {
 	uint64_t era;
 	usec grace;             /* left: until then claims are accepted and nothing is granted */
 	usec longest_lease;     /* of all daemons ever heard of by this backend */
+	/* Of the daemons on record, this one too: if their leases differ, one with the shortest and
+	 * one with the longest; if their limits do, one with the lowest and one with the highest. */
+	uint32_t n_peers;
+	const struct xch_peer *peers;
 };
 
 enum xch_push_type {

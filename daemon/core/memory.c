@@ -99,9 +99,8 @@ static void
 step_time(struct pass *p, usec now)
 {
 	struct mem_group *g = p->g;
-	struct heap_node *node = heap_first(&g->leases);
-	usec cap = node ? HEAP_OF(node, struct mem_record, by_lease)->lease / 10 * 4 : 0;
-	struct mem_record *r, *tmp;
+	struct mem_record *r = mem_record_extreme(g, SHORT_LEASE), *tmp;
+	usec cap = r != NULL ? r->lease / 10 * 4 : 0;
 	usec left;
 
 	if (g->gt == 0)
@@ -165,7 +164,7 @@ step_renew(struct pass *p)
 		p->rec = mem_record_new(g, &q->from);
 	r = p->rec;
 	r->end = g->gt + q->lease;
-	r->lease = q->lease;
+	mem_record_configure(g, r, q->lease, q->limit, q->host);
 	r->seq = q->seq;
 	r->keep = q->keep;
 	r->install->generation = q->from.generation;

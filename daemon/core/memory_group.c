@@ -2,6 +2,7 @@
 #include "daemon/core/memory_group.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "daemon/core/alloc.h"
@@ -53,11 +54,40 @@ end_before(const struct heap_node *a, const struct heap_node *b)
 	return x->end != y->end ? x->end < y->end : mem_daemon_cmp(&x->id, &y->id) < 0;
 }
 
-static bool
-lease_before(const struct heap_node *a, const struct heap_node *b)
+/* By lease or limit, then by daemon: below 0 if that of a is less. */
+static int
+extreme_cmp(const struct heap_node *a, const struct heap_node *b, enum mem_extreme extreme)
 {
-	return HEAP_OF(a, struct mem_record, by_lease)->lease <
-	    HEAP_OF(b, struct mem_record, by_lease)->lease;
+	const struct mem_record *x = HEAP_OF(a - extreme, struct mem_record, by_extreme);
+	const struct mem_record *y = HEAP_OF(b - extreme, struct mem_record, by_extreme);
+	bool is_lease = extreme == SHORT_LEASE || extreme == LONG_LEASE;
+	int64_t v = is_lease ? x->lease : x->limit, w = is_lease ? y->lease : y->limit;
+
+	return v != w ? (v > w) - (v < w) : mem_daemon_cmp(&x->id, &y->id);
+}
+
+static bool
+short_before(const struct heap_node *a, const struct heap_node *b)
+{
+	return extreme_cmp(a, b, SHORT_LEASE) < 0;
+}
+
+static bool
+long_before(const struct heap_node *a, const struct heap_node *b)
+{
+	return extreme_cmp(a, b, LONG_LEASE) > 0;
+}
+
+static bool
+low_before(const struct heap_node *a, const struct heap_node *b)
+{
+	return extreme_cmp(a, b, LOW_LIMIT) < 0;
+}
+
+static bool
+high_before(const struct heap_node *a, const struct heap_node *b)
+{
+	return extreme_cmp(a, b, HIGH_LIMIT) > 0;
 }
 
 static usec
@@ -98,7 +128,10 @@ mem_group_new(const char *name)
 	strcpy(g->name, name);
 	heap_init(&g->free, slot_before);
 	heap_init(&g->ends, end_before);
-	heap_init(&g->leases, lease_before);
+	heap_init(&g->extremes[SHORT_LEASE], short_before);
+	heap_init(&g->extremes[LONG_LEASE], long_before);
+	heap_init(&g->extremes[LOW_LIMIT], low_before);
+	heap_init(&g->extremes[HIGH_LIMIT], high_before);
 	heap_init(&g->unaware, aware_before);
 	heap_init(&g->recalls, recall_before);
 	LIST_INIT(&g->classes);
@@ -119,7 +152,8 @@ mem_group_free(struct mem_group *g)
 	free(g->slots);
 	heap_fini(&g->free);
 	heap_fini(&g->ends);
-	heap_fini(&g->leases);
+	for (int i = 0; i < N_EXTREMES; i++)
+		heap_fini(&g->extremes[i]);
 	heap_fini(&g->unaware);
 	heap_fini(&g->recalls);
 	free(g->name);
@@ -200,6 +234,17 @@ mem_slot_free(struct mem_group *g, struct mem_slot *s)
 
 /* ------------------------------------------------------------------ records */
 
+static void
+heap_place(struct heap *heap, struct heap_node *node, bool belongs)
+{
+	if (belongs && heap_has(node))
+		heap_moved(heap, node);
+	else if (belongs)
+		heap_add(heap, node);
+	else if (heap_has(node))
+		heap_remove(heap, node);
+}
+
 struct mem_record *
 mem_record_find(struct mem_group *g, const struct xch_daemon *id)
 {
@@ -215,7 +260,7 @@ mem_record_new(struct mem_group *g, const struct xch_daemon *id)
 	struct mem_record *r = alloc_resize(NULL, sizeof *r);
 	struct mem_install *in;
 
-	*r = (struct mem_record){.id = *id};
+	*r = (struct mem_record){.id = *id, .limit = XCH_NO_LIMIT};
 	LIST_INIT(&r->slots);
 	TAILQ_INIT(&r->nows);
 	TAILQ_INIT(&r->inbox);
@@ -231,7 +276,6 @@ mem_record_new(struct mem_group *g, const struct xch_daemon *id)
 	LIST_INSERT_HEAD(&in->records, r, same);
 	HASH_ADD(hh, g->records, id, sizeof r->id, r);
 	heap_add(&g->ends, &r->by_end);
-	heap_add(&g->leases, &r->by_lease);
 	return r;
 }
 
@@ -255,7 +299,8 @@ mem_record_free(struct mem_group *g, struct mem_record *rec)
 	mem_inbox_clear(rec);
 	assert(!heap_has(&rec->by_aware) && !heap_has(&rec->by_recall));
 	heap_remove(&g->ends, &rec->by_end);
-	heap_remove(&g->leases, &rec->by_lease);
+	for (int i = 0; i < N_EXTREMES; i++)
+		heap_place(&g->extremes[i], &rec->by_extreme[i], false);
 	LIST_REMOVE(rec, same);
 	if (LIST_EMPTY(&in->records)) {
 		HASH_DEL(g->installs, in);
@@ -265,26 +310,36 @@ mem_record_free(struct mem_group *g, struct mem_record *rec)
 	free(rec);
 }
 
-static void
-heap_place(struct heap *heap, struct heap_node *node, bool belongs)
-{
-	if (belongs && heap_has(node))
-		heap_moved(heap, node);
-	else if (belongs)
-		heap_add(heap, node);
-	else if (heap_has(node))
-		heap_remove(heap, node);
-}
-
 void
 mem_record_place(struct mem_group *g, struct mem_record *rec)
 {
 	bool holder = rec->n_slots > 0 && !rec->dead;
 
 	heap_moved(&g->ends, &rec->by_end);
-	heap_moved(&g->leases, &rec->by_lease);
 	heap_place(&g->unaware, &rec->by_aware, holder);
 	heap_place(&g->recalls, &rec->by_recall, holder && (rec->keep || rec->aware < USEC_NEVER));
+}
+
+void
+mem_record_configure(struct mem_group *g, struct mem_record *rec, usec lease, int64_t limit,
+    const char *host)
+{
+	if (rec->lease == lease && rec->limit == limit)
+		return;
+	rec->lease = lease;
+	rec->limit = limit;
+	snprintf(rec->host, sizeof rec->host, "%s", host);
+	for (int i = 0; i < N_EXTREMES; i++)
+		heap_place(&g->extremes[i], &rec->by_extreme[i],
+		    i == SHORT_LEASE || i == LONG_LEASE || limit != XCH_NO_LIMIT);
+}
+
+struct mem_record *
+mem_record_extreme(const struct mem_group *g, enum mem_extreme extreme)
+{
+	struct heap_node *node = heap_first(&g->extremes[extreme]);
+
+	return node ? HEAP_OF(node - extreme, struct mem_record, by_extreme) : NULL;
 }
 
 /* ------------------------------------------------------------------ queue */
@@ -423,7 +478,7 @@ clone_record(struct mem_group *g, const struct mem_record *from)
 	r->install->generation = from->install->generation;
 	r->install->nonce = from->install->nonce;
 	r->end = from->end;
-	r->lease = from->lease;
+	mem_record_configure(g, r, from->lease, from->limit, from->host);
 	r->seq = from->seq;
 	r->incarnation = from->incarnation;
 	r->aware = from->aware;

@@ -59,11 +59,16 @@ struct mem_install {
 	UT_hash_handle hh;              /* group->installs */
 };
 
+/* Where a daemon may stand out by how it is configured. */
+enum mem_extreme { SHORT_LEASE, LONG_LEASE, LOW_LIMIT, HIGH_LIMIT, N_EXTREMES };
+
 /* What is known of one daemon in one group. */
 struct mem_record {
 	struct xch_daemon id;
 	struct mem_install *install;
 	usec end, lease;
+	int64_t limit;                  /* configured there, or XCH_NO_LIMIT */
+	char host[XCH_HOST_MAX + 1];
 	uint64_t seq, incarnation;
 	usec aware;                     /* knows until then that others wait; USEC_NEVER: without end */
 	usec recall;                    /* may be recalled (again) from then on */
@@ -75,7 +80,7 @@ struct mem_record {
 	TAILQ_HEAD(, mem_entry) nows;
 	TAILQ_HEAD(, mem_notice) inbox;
 	struct heap_node by_end;        /* group->ends */
-	struct heap_node by_lease;      /* group->leases */
+	struct heap_node by_extreme[N_EXTREMES]; /* group->extremes; by limit only with one */
 	struct heap_node by_aware;      /* group->unaware: living, with slots */
 	struct heap_node by_recall;     /* group->recalls: those that may have idle slots to recall */
 	LIST_ENTRY(mem_record) same;    /* install->records */
@@ -97,7 +102,8 @@ struct mem_group {
 	struct heap free;               /* slots below the high-water mark that nobody owns */
 	struct mem_record *records;
 	struct mem_install *installs;
-	struct heap ends, leases, unaware, recalls;
+	struct heap ends, unaware, recalls;
+	struct heap extremes[N_EXTREMES];
 	LIST_HEAD(, mem_class) classes; /* only those with entries */
 	TAILQ_HEAD(, mem_entry) nows;
 	uint32_t n_queued;
@@ -121,8 +127,13 @@ struct mem_record *mem_record_find(struct mem_group *g, const struct xch_daemon 
 struct mem_record *mem_record_new(struct mem_group *g, const struct xch_daemon *id);
 /* Its slots are free, its queue entries and inbox gone; and it. */
 void mem_record_free(struct mem_group *g, struct mem_record *rec);
-/* Puts it where its slots, lease and awareness say; after any change of those. */
+/* Puts it where its end, slots and awareness say; after any change of those. */
 void mem_record_place(struct mem_group *g, struct mem_record *rec);
+/* What it is configured with; host is not NULL. */
+void mem_record_configure(struct mem_group *g, struct mem_record *rec, usec lease, int64_t limit,
+    const char *host);
+/* The first at this extreme; NULL: nobody has such a value. */
+struct mem_record *mem_record_extreme(const struct mem_group *g, enum mem_extreme extreme);
 void mem_record_leave_queue(struct mem_group *g, struct mem_record *rec);
 
 /* Queues a want, or changes the one that is queued already; it keeps its key unless rekey. */

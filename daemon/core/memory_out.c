@@ -114,6 +114,39 @@ pass_deliver(struct pass *p)
 	}
 }
 
+/* Who stands out.  Each is told once, though it may do so in both ways. */
+static void
+reply_peers(struct pass *p)
+{
+	const struct mem_record *told[XCH_PEERS_MAX];
+	struct xch_peer *peers;
+	uint32_t n = 0;
+
+	for (int i = 0; i < N_EXTREMES; i += 2) {
+		const struct mem_record *of[2] = {
+		    mem_record_extreme(p->g, i), mem_record_extreme(p->g, i + 1)};
+
+		if (of[0] == NULL || (i == SHORT_LEASE ? of[0]->lease == of[1]->lease :
+		    of[0]->limit == of[1]->limit))
+			continue;
+		for (int j = 0; j < 2; j++) {
+			uint32_t k;
+
+			for (k = 0; k < n && told[k] != of[j]; k++)
+				;
+			if (k == n)
+				told[n++] = of[j];
+		}
+	}
+	p->mem->reply.n_peers = n;
+	p->mem->reply.peers = peers = arena_take(&p->mem->arena, n * sizeof *peers);
+	for (uint32_t k = 0; k < n; k++) {
+		peers[k] = (struct xch_peer){.install = told[k]->id.install,
+		    .limit = told[k]->limit, .lease = told[k]->lease};
+		strcpy(peers[k].host, told[k]->host);
+	}
+}
+
 /* Step 14. */
 void
 pass_reply(struct pass *p)
@@ -139,4 +172,5 @@ pass_reply(struct pass *p)
 	re->last = g->last;
 	re->era = g->era;
 	re->longest_lease = m->longest_lease;
+	reply_peers(p);
 }

@@ -17,6 +17,8 @@ fill(const struct group *g, struct arb_group_status *st)
 	    .oldest = g->n_waiters > 0 ? TAILQ_FIRST(&g->waiters)->since : NSEC_NEVER,
 	    .deadline = g->deadline,
 	    .synced = g->synced,
+	    .n_differs = g->n_differs,
+	    .differs = g->differs,
 	};
 }
 

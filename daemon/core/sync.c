@@ -211,6 +211,7 @@ sync_compose(struct arb *arb, struct group *g)
 	q->era = arb->era;
 	q->high = g->high;
 	q->limit = g->configured;
+	q->host = arb->conf.host;
 	if (full) {
 		put_claims(g, q);
 	} else {
@@ -405,6 +406,76 @@ reply_counts(struct arb *arb, struct group *g, const struct xch_reply *re, nsec 
 	return counts;
 }
 
+/* g is NULL: in its lease. */
+static void
+differs(struct arb *arb, const struct group *g, const struct xch_peer *peer)
+{
+	struct arb_action *act = arb_act(arb, ARB_DIFFERS);
+	struct xch_peer *copy = arena_take(&arb->arena, sizeof *copy);
+
+	*copy = *peer;
+	act->peer = copy;
+	if (g != NULL) {
+		act->group = arb_copy_string(arb, g->name);
+		act->configured = g->configured;
+	}
+}
+
+static void
+other_lease(struct arb *arb, const struct xch_peer *peer)
+{
+	struct other_lease *other;
+
+	HASH_FIND(hh, arb->other_leases, &peer->install, sizeof peer->install, other);
+	if (other == NULL) {
+		other = alloc_resize(NULL, sizeof *other);
+		*other = (struct other_lease){.install = peer->install};
+		HASH_ADD(hh, arb->other_leases, install, sizeof other->install, other);
+	}
+	if (other->lease == peer->lease)
+		return;
+	other->lease = peer->lease;
+	differs(arb, NULL, peer);
+}
+
+static bool
+is_other_limit_known(const struct xch_peer *v, uint32_t n, const struct xch_peer *peer)
+{
+	for (uint32_t i = 0; i < n; i++)
+		if (v[i].install == peer->install && v[i].limit == peer->limit)
+			return true;
+	return false;
+}
+
+/* Who is configured otherwise.  A record of our own install is of a former daemon's: we have been
+ * configured anew. */
+static void
+heard_peers(struct arb *arb, struct group *g, const struct xch_reply *re)
+{
+	struct xch_peer were[XCH_PEERS_MAX];
+	uint32_t n_were = g->n_differs;
+
+	memcpy(were, g->differs, n_were * sizeof *were);
+	g->n_differs = 0;
+	for (uint32_t i = 0; i < re->n_peers; i++) {
+		struct xch_peer *peer = &g->differs[g->n_differs];
+
+		*peer = re->peers[i];
+		if (peer->lease == to_usec(arb->conf.lease))
+			peer->lease = 0;
+		if (peer->limit == g->configured || g->configured == XCH_NO_LIMIT)
+			peer->limit = XCH_NO_LIMIT;
+		if (peer->install == arb->conf.self.install ||
+		    (peer->lease == 0 && peer->limit == XCH_NO_LIMIT))
+			continue;
+		g->n_differs++;
+		if (peer->lease != 0)
+			other_lease(arb, peer);
+		if (peer->limit != XCH_NO_LIMIT && !is_other_limit_known(were, n_were, peer))
+			differs(arb, g, peer);
+	}
+}
+
 void
 sync_reply(struct arb *arb, struct group *g, const struct xch_reply *re)
 {
@@ -442,6 +513,7 @@ sync_reply(struct arb *arb, struct group *g, const struct xch_reply *re)
 		arb->longest_lease = re->longest_lease * 1000;
 	arb->era = re->era;
 	g->in_use = re->in_use;
+	heard_peers(arb, g, re);
 	g->grace_until = re->grace > 0 ? after(arb, re->grace) : 0;
 	limits = full || g->live != re->live_limit;
 	g->live = re->live_limit;

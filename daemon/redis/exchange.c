@@ -8,8 +8,8 @@
 
 #define FORMAT EXCHANGE_FORMAT
 
-static const char *const key_names[] = {"live", "records", "leases", "lengths", "unaware",
-    "recalls", "owners", "slots", "free", "queue", "wants", "nows", "inbox"};
+static const char *const key_names[] = {"live", "records", "leases", "lengths", "limits",
+    "unaware", "recalls", "owners", "slots", "free", "queue", "wants", "nows", "inbox"};
 
 #define NUMBER_MAX (UINT64_MAX >> 17) /* so that a token stays below 2^63 */
 #define N_KEYS (sizeof key_names / sizeof key_names[0])
@@ -177,6 +177,7 @@ exchange_encode(
 	add_id(cmd, q->era);
 	add_number(cmd, (int64_t)q->high);
 	add_number(cmd, q->limit);
+	add(cmd, q->host);
 	add_channels(cmd, prefix);
 	add(cmd, q->group);
 	if (q->full)
@@ -363,6 +364,23 @@ scan_grant(struct scan *s, struct arena *arena)
 	return grant;
 }
 
+static struct xch_peer
+scan_peer(struct scan *s)
+{
+	struct xch_peer peer = {0};
+	size_t len;
+	const char *host = scan_word(s, &len);
+
+	if (len > XCH_HOST_MAX || memchr(host, '\0', len) != NULL)
+		s->is_bad = true;
+	else
+		memcpy(peer.host, host, len);
+	peer.limit = scan_number_or_none(s, UINT32_MAX);
+	peer.lease = scan_usec(s);
+	peer.install = scan_id(s);
+	return peer;
+}
+
 static const uint64_t *
 scan_ids(struct scan *s, struct arena *arena, uint32_t *n)
 {
@@ -387,6 +405,7 @@ exchange_decode(struct arena *arena, const char *text, size_t len, struct xch_re
 	struct scan s = {text, text + len, false};
 	struct xch_grant *granted;
 	struct xch_slot *lost;
+	struct xch_peer *peers;
 
 	*re = (struct xch_reply){.status = XCH_OK};
 	if (text_is(text, len, "STALE"))
@@ -422,6 +441,12 @@ exchange_decode(struct arena *arena, const char *text, size_t len, struct xch_re
 		lost[i] = scan_slot(&s);
 	re->full = scan_ids(&s, arena, &re->n_full);
 	re->refused = scan_ids(&s, arena, &re->n_refused);
+	re->n_peers = scan_count(&s, 23); /* host, limit, lease, at one byte each; install */
+	if (re->n_peers > XCH_PEERS_MAX)
+		return -1;
+	re->peers = peers = arena_take(arena, re->n_peers * sizeof *peers);
+	for (uint32_t i = 0; i < re->n_peers; i++)
+		peers[i] = scan_peer(&s);
 	return scan_close(&s);
 }
 

@@ -57,6 +57,31 @@ age_ms(nsec since, nsec now)
 
 /* ---------------------------------------------------------------- groups */
 
+static bool
+add_differs(const struct arb_group_status *status, struct output *out)
+{
+	bool done = output_printf(out, " differs=%s", status->n_differs > 0 ? "" : "-");
+	const char *comma = "";
+
+	for (uint32_t i = 0; i < status->n_differs && done; i++) {
+		const struct xch_peer *peer = &status->differs[i];
+		char host[WIRE_ESCAPED(XCH_HOST_MAX)];
+
+		wire_escape(peer->host, strlen(peer->host), true, host, sizeof host);
+		if (peer->limit != XCH_NO_LIMIT) {
+			done = output_printf(out, "%s%s:limit=%lld", comma, host,
+			    (long long)peer->limit);
+			comma = ",";
+		}
+		if (peer->lease != 0 && done) {
+			done = output_printf(out, "%s%s:lease_ms=%lld", comma, host,
+			    (long long)(peer->lease / 1000));
+			comma = ",";
+		}
+	}
+	return done;
+}
+
 /* What other daemons have a part in. */
 static bool
 add_shared(const struct server *server, const struct arb_group_status *status, nsec now,
@@ -66,7 +91,8 @@ add_shared(const struct server *server, const struct arb_group_status *status, n
 
 	return output_printf(out, " in_use=%u lease_left=%s grace_left=%lld", status->in_use,
 	    number_or_dash(left > 0, left / NSEC_MS).text,
-	    (long long)(loop_grace(server->loop, status->name) / NSEC_MS));
+	    (long long)(loop_grace(server->loop, status->name) / NSEC_MS)) &&
+	    add_differs(status, out);
 }
 
 static bool

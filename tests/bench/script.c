@@ -52,6 +52,7 @@ ask(struct bench *b, struct user *u, struct xch_request q)
 	q.incarnation = u->incarnation;
 	q.lease = 600 * SECOND;
 	q.limit = b->limit;
+	q.host = "host";
 	exchange_encode(&b->cmd, b->sha, PREFIX, &q);
 	redisAppendCommandArgv(b->link, b->cmd.argc, b->cmd.argv, b->cmd.lens);
 	reply = server_reply(b->link);

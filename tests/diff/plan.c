@@ -1,6 +1,7 @@
 /* What is asked of both backends: made up at random by daemons that mostly behave. */
 #include "tests/diff/plan.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -43,6 +44,7 @@ struct daemon {
 	struct xch_daemon id;
 	uint64_t seq, next_waiter;
 	usec lease, grace;
+	char host[XCH_HOST_MAX + 1];
 	uint64_t era[EXCHANGE_SHARDS];
 	struct view views[N_GROUPS];
 };
@@ -146,6 +148,7 @@ daemon_begin(struct plan *p, struct daemon *d)
 {
 	memset(d, 0, sizeof *d);
 	d->id = (struct xch_daemon){++p->n_installs << 8 | below(p, 256), 1, roll(p)};
+	snprintf(d->host, sizeof d->host, "host-%" PRIu64 ".example", p->n_installs);
 	daemon_settle(p, d);
 }
 
@@ -388,6 +391,10 @@ put_request(struct plan *p, struct xch_request *q)
 		d = &p->daemons[N_DAEMONS + below(p, N_GHOSTS)];
 	p->asking = d;
 	p->view = v = &d->views[group];
+	if (per_mille(p, 5)) /* it is told otherwise: for one group, or all */
+		v->configured = per_mille(p, 300) ? XCH_NO_LIMIT : 1 + (int64_t)below(p, 8);
+	if (per_mille(p, 2))
+		d->lease = (1 + below(p, 20)) * SECOND;
 	*q = (struct xch_request){.group = p->groups[group], .from = d->id, .seq = ++d->seq};
 	shard = exchange_shard(q->group);
 	q->full = v->incarnation == 0 || goes_wrong(p, 2);
@@ -399,6 +406,7 @@ put_request(struct plan *p, struct xch_request *q)
 	q->era = d->era[shard];
 	q->high = v->high;
 	q->limit = v->configured;
+	q->host = d->host;
 	if (d->seq > 3 && goes_wrong(p, 1))
 		q->seq -= 1 + below(p, 3);
 	if (goes_wrong(p, 1))

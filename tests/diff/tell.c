@@ -187,6 +187,10 @@ tell_answer(struct text *t, struct eras *eras, const struct xch_reply *re, struc
 			qsort((uint64_t *)re->full, re->n_full, sizeof *re->full, cmp_u64);
 		tell_ids(t, " full:", re->full, re->n_full);
 		tell_ids(t, " refused:", re->refused, re->n_refused);
+		for (uint32_t i = 0; i < re->n_peers; i++)
+			tell(t, "%s%" PRIu64 "(limit=%" PRId64 " lease=%" PRId64 " host=%s)",
+			    i ? "," : " peers:", re->peers[i].install, re->peers[i].limit,
+			    re->peers[i].lease, re->peers[i].host);
 	}
 	tell_pushes(t, pushes, n_pushes, XCH_FULL);
 }

@@ -20,7 +20,7 @@ ask(redisContext *link, struct xch_request *q)
 	q->group = GROUP;
 	q->seq = ++seq;
 	q->lease = 10000000;
-	q->limit = 2;
+	q->host = "host";
 	exchange_encode(&cmd, sha, PREFIX, q);
 	redisAppendCommandArgv(link, cmd.argc, cmd.argv, cmd.lens);
 	if (redisGetReply(link, (void **)&reply) != REDIS_OK)
@@ -49,10 +49,12 @@ begin(redisContext *link)
 
 	freeReplyObject(server_command(link, "FLUSHALL"));
 	ask_ok(link,
-	    (struct xch_request){.from = {1, 1, 1}, .full = true, .n_want = 2, .want = wants});
+	    (struct xch_request){
+	        .from = {1, 1, 1}, .full = true, .limit = 2, .n_want = 2, .want = wants});
 	incarnation = seq;
 	ask_ok(link,
-	    (struct xch_request){.from = {2, 1, 1}, .full = true, .n_want = 3, .want = wants});
+	    (struct xch_request){
+	        .from = {2, 1, 1}, .full = true, .limit = 2, .n_want = 3, .want = wants});
 	return incarnation;
 }
 
@@ -76,7 +78,9 @@ check_type(redisContext *link, unsigned k)
 	struct xch_want want = {.id = 9, .n = 1, .limit = 1};
 	struct xch_request q = {.group = GROUP,
 	    .from = {1, 1, 1},
+	    .host = "host",
 	    .incarnation = begin(link),
+	    .limit = 3, /* another one, so that it is a matter of `limits` too */
 	    .n_want = 1,
 	    .want = &want};
 	redisReply *before, *after, *reply;
@@ -108,7 +112,7 @@ check_types(redisContext *link)
 	snprintf(sha, sizeof sha, "%s", reply->str);
 	freeReplyObject(reply);
 	begin(link);
-	for (unsigned k = 0; k < 14; k++)
+	for (unsigned k = 0; k < 15; k++)
 		check_type(link, k);
 	exchange_command_fini(&cmd);
 }

@@ -35,6 +35,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			check_grant(&re.granted[i], size);
 		for (uint32_t i = 0; i < re.n_lost; i++)
 			MUST(re.lost[i].number < UINT64_C(1) << 47);
+		MUST(re.n_peers <= XCH_PEERS_MAX);
+		for (uint32_t i = 0; i < re.n_peers; i++)
+			MUST(strnlen(re.peers[i].host, XCH_HOST_MAX + 1) - 1 < XCH_HOST_MAX &&
+			    re.peers[i].limit >= XCH_NO_LIMIT && re.peers[i].lease >= 0);
 	}
 	if (exchange_decode_push(&arena, text, size, &push) == 0) {
 		MUST(strlen(push.group) > 0 && strlen(push.group) <= size);

@@ -116,7 +116,8 @@ plan_make(struct world *w)
 	w->profile = &profile;
 	w->net_max = DELAY + 1;
 	w->skew = SEC;
-	w->conf = (struct arb_conf){.lease = lease, .margin = lease / 20, .recall = 250 * MS,
+	w->conf = (struct arb_conf){.host = "host", .lease = lease,
+	    .margin = lease / 20, .recall = 250 * MS,
 	    .idle = st->story->idle_ms * MS, .command_timeout = lease / 5, .n_links = N_LINKS};
 	w->clock0 = 1000000000000000;
 	w->server = server_new(w, NULL);

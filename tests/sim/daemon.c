@@ -282,6 +282,10 @@ carry_out(struct daemon *d, const struct arb_event *e, const struct arb_action *
 	case ARB_CELL_END:
 		carry_cell_end(d, act);
 		break;
+	case ARB_DIFFERS:
+		TRACE(w, "%s hears that %s has another %s", d->name, act->peer->host,
+		    act->group != NULL ? "limit" : "lease");
+		break;
 	case ARB_IS_GONE:
 		TRACE(w, "%s hears that somebody else runs with its install", d->name);
 		d->gone = true;

@@ -61,6 +61,7 @@ put_reply(struct block *b, const struct xch_reply *r)
 	x.lost = PUT(b, r->lost, r->n_lost);
 	x.full = PUT(b, r->full, r->n_full);
 	x.refused = PUT(b, r->refused, r->n_refused);
+	x.peers = PUT(b, r->peers, r->n_peers);
 	if (to != NULL)
 		*to = x;
 	return to;

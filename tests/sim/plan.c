@@ -116,7 +116,8 @@ plan_daemons(struct world *w)
 	struct rng *r = &w->rng;
 	const nsec idle[] = {0, 1 * SEC, 3 * SEC, 3 * SEC};
 
-	w->conf = (struct arb_conf){.lease = 10 * SEC, .margin = 500 * MS, .grace = 10 * SEC,
+	w->conf = (struct arb_conf){.host = "host",
+	    .lease = 10 * SEC, .margin = 500 * MS, .grace = 10 * SEC,
 	    .recall = 250 * MS, .command_timeout = 2 * SEC, .n_links = N_LINKS};
 	if (!RULE(LONG_GRACE))
 		w->conf.grace /= 4;

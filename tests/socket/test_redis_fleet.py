@@ -2,15 +2,17 @@
 import contextlib
 import os
 import random
+import re
 import select
 import signal
+import socket
 import time
 import unittest
 
 from crowd import contend
 from fleet import UP, after_exchange, fleet, no_grace
 from redis import Redis
-from slotd import TIMEOUT
+from slotd import TIMEOUT, Daemon
 
 WRAPPED = bool(os.environ.get("SLOTD_WRAP"))
 
@@ -122,6 +124,43 @@ class Order(unittest.TestCase):
                 b.expect(r"OK 1 \d+", "ACQUIRE g limit=1 wait=0")
                 b.expect("OK", "RELEASE g 1")
                 a.expect(r"OK 1 \d+", "ACQUIRE g limit=1 wait=10s")
+
+
+class Differs(unittest.TestCase):
+    def test_limit_and_lease(self):
+        """Each of two daemons names the other's host, in STATUS and once in its log."""
+        host = re.escape(socket.gethostname())
+
+        def config(redis, limit, lease):
+            return redis.config(f"[group g]\nlimit = {limit}\n[group h]\nlimit = 9\n", lease=lease,
+                                lease_more="grace_ms = 0")
+
+        with Redis() as redis, Daemon(config(redis, 2, 4000)) as one, \
+                Daemon(config(redis, 3, 8000)) as two:
+            limit = rf"group g: the limit is {{}} here, and {{}} on {host}: give all the same"
+            lease = rf"lease_ms is {{}} here, and {{}} on {host}: give all the same"
+            warnings = {one: (limit.format(2, 3), lease.format(4000, 8000)),
+                        two: (limit.format(3, 2), lease.format(8000, 4000))}
+            one.expect.append("another slotd has .* a lease_ms of 8000")
+            for slotd, patterns in warnings.items():
+                slotd.expect += patterns
+                slotd.log.wait_for(UP)
+            with one.client() as a, two.client() as b:
+                a.expect("OK .* differs=-", "STATUS g")
+                a.expect(r"OK 1 \d+", "ACQUIRE g wait=10s")
+                a.expect("OK .* differs=-", "STATUS g")             # it is alone
+                b.expect(r"OK 2 \d+", "ACQUIRE g wait=10s")
+                b.expect(f"OK .* differs={host}:limit=2,{host}:lease_ms=4000", "STATUS g")
+                one.log.wait_for(warnings[one][1])                  # as it renews its lease
+                a.expect(f"OK .* differs={host}:limit=3,{host}:lease_ms=8000", "STATUS g")
+                a.expect(r"OK 1 \d+", "ACQUIRE h wait=10s")
+                b.expect(r"OK 2 \d+", "ACQUIRE h wait=10s")
+                b.expect(f"OK .* differs={host}:lease_ms=4000", "STATUS h")
+                b.expect(r"OK 3 \d+", "ACQUIRE g wait=10s")         # both hear of g once more
+                a.expect("ERR full limit=2 .*", "ACQUIRE g wait=0")
+            for slotd, patterns in warnings.items():
+                for pattern in patterns:
+                    self.assertEqual(len(slotd.log.wait_for(pattern)), 1)
 
 
 class Death(unittest.TestCase):

@@ -9,25 +9,27 @@
 --   1 marker   string  "sid clock looked longest-lease era…": what is known of this server; the
 --                      newest era last
 --   2 live     hash    limit (and by, at, why, for people): the live limit, if one is set
---   3 records  hash    "group" → the group's own numbers; daemon → its record; install → its latest
---                      generation.nonce and its daemons on record
+--   3 records  hash    "group" → the group's own numbers; "peers" → that list of the reply;
+--                      daemon → its record; install → its latest generation.nonce and its
+--                      daemons on record
 --   4 leases   zset    daemon, by the end of its lease
 --   5 lengths  zset    daemon, by the length of its lease
---   6 unaware  zset    living daemons with slots, by the time until which they know of contention
---   7 recalls  zset    those of them that may be recalled, by when (again)
---   8 owners   hash    slot → "daemon number"
---   9 slots    zset    "daemon slot"                                           (score 0, by bytes)
---  10 free     zset    "slot" or "first-last", by slot: what is free up to the highest ever used
---  11 queue    zset    "class|key daemon id n now": in order within a class    (score 0, by bytes)
---  12 wants    zset    "daemon id key n now class": the same, by daemon        (score 0, by bytes)
---  13 nows     zset    those of `wants` that are now-or-never                  (score 0, by bytes)
---  14 inbox    zset    "daemon when notice"                                    (score 0, by bytes)
+--   6 limits   zset    daemon, by the limit configured there, if there is one
+--   7 unaware  zset    living daemons with slots, by the time until which they know of contention
+--   8 recalls  zset    those of them that may be recalled, by when (again)
+--   9 owners   hash    slot → "daemon number"
+--  10 slots    zset    "daemon slot"                                           (score 0, by bytes)
+--  11 free     zset    "slot" or "first-last", by slot: what is free up to the highest ever used
+--  12 queue    zset    "class|key daemon id n now": in order within a class    (score 0, by bytes)
+--  13 wants    zset    "daemon id key n now class": the same, by daemon        (score 0, by bytes)
+--  14 nows     zset    those of `wants` that are now-or-never                  (score 0, by bytes)
+--  15 inbox    zset    "daemon when notice"                                    (score 0, by bytes)
 -- A class is "own,configured", the two limits of its waiters; their key is when they asked, in the
 -- group's clock.  Daemons, ids, keys and times within members have a fixed width, so that the order
 -- of bytes is that of the numbers.  Nothing here takes longer for more slots, waiters or daemons,
 -- but for those that it changes.
 --
--- Arguments: daemon seq flags incarnation lease grace era high limit channels group, then lists,
+-- Arguments: daemon seq flags incarnation lease grace era high limit host channels group, then lists,
 -- each after its length: claims (full) or releases: slot number · cancels: id · wants: id n now
 -- limit age · adopts: id number limit n slot….  A daemon is install.generation.nonce, each of 16
 -- hex digits, as are ids and eras; flags is "-", or some of f (full), l (lapsed), k (keep); times
@@ -35,7 +37,7 @@
 --
 -- Reply: "STALE", "RESYNC", "GONE", or "OK live-limit in-use others version hot look last era grace
 -- longest-lease" and the lists: granted: id number limit n slot… · lost: slot number · full: id ·
--- refused: id.  look is -1 if there is nothing to look for.
+-- refused: id · peers: host limit lease install.  look is -1 if there is nothing to look for.
 -- Published: "type incarnation version others", then for R (recall) nothing, for G (granted) as in
 -- the reply, for F (full) id, for L (lost) slot number; and the group.
 --

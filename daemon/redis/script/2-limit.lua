@@ -22,7 +22,7 @@ if #KEYS == 2 then
 	end
 	for i = 1, #all, 2 do                   -- every daemon is told, as of a recall
 		local incarnation, its_eon, dead = string.match(all[i + 1],
-			'^%d+ (%d+) (%d+) %d+ %d+ %d+ %d (%d) ')
+			'^%S+ %d+ (%d+) (%d+) %d+ %d+ %d+ %d (%d) ')
 		if #all[i] == 50 and dead == '0' then
 			redis.call('PUBLISH', channels .. all[i], string.format('R %d %d 1 %s',
 				its_eon == eon and incarnation or 0, gt, group))

@@ -61,7 +61,7 @@ end
 
 local full, lapsed, keep = string.find(flags, 'f'), string.find(flags, 'l'), string.find(flags, 'k')
 local high, configured = int(args, 0, NUMBER_MAX), int(args, -1, SLOT_MAX)
-local channels, group = text(args), text(args)
+local host, channels, group = text(args), text(args), text(args)
 local named, cancels, wants, adopts = {}, {}, {}, {}
 
 for i = 1, int(args, 0, TIME_MAX) do

@@ -6,15 +6,15 @@ if not live then
 	error({err = 'ERR slotd: not a limit: ' .. KEYS[2]})
 end
 local install = string.sub(d, 1, 16)
-local found = read('HMGET', KEYS[3], 'group', d, install)
+local found = read('HMGET', KEYS[3], 'group', d, install, 'peers')
 local fresh = not found[1]
 
 -- All of this exchange: in one table, made at once, because one that grows is slow.
 local x = {
 	now = now,
-	RECORDS = KEYS[3], LEASES = KEYS[4], LENGTHS = KEYS[5], UNAWARE = KEYS[6], RECALLS = KEYS[7],
-	OWNERS = KEYS[8], SLOTS = KEYS[9], FREE = KEYS[10], QUEUE = KEYS[11], WANTS = KEYS[12],
-	NOWS = KEYS[13], INBOX = KEYS[14],
+	RECORDS = KEYS[3], LEASES = KEYS[4], LENGTHS = KEYS[5], LIMITS = KEYS[6], UNAWARE = KEYS[7],
+	RECALLS = KEYS[8], OWNERS = KEYS[9], SLOTS = KEYS[10], FREE = KEYS[11], QUEUE = KEYS[12],
+	WANTS = KEYS[13], NOWS = KEYS[14], INBOX = KEYS[15],
 
 	-- the group, as it is kept; counted are what OWNERS, QUEUE, NOWS and INBOX hold
 	gt = now,               -- its own clock
@@ -27,6 +27,7 @@ local x = {
 	in_use = 0, queued = 0, nows = 0, notices = 0,
 	expire = 0,             -- of its keys, in s
 	classes = '',           -- "class=count …"
+	peers = found[4] or '0', -- as in the reply: made when one comes, goes or is told otherwise
 
 	leases = false,         -- the first two of LEASES
 	records = {},           -- daemon → its record, if it was read
@@ -72,12 +73,17 @@ local function earliest_other(x)
 end
 
 local is_reaping = (earliest_other(x) or NEVER) <= x.gt
+local its_limit, its_lease = string.match(found[2] or '', '^(%S+) %d+ %d+ %d+ (%d+)')
+local is_told_otherwise = tonumber(its_limit) ~= configured or tonumber(its_lease) ~= lease
 read('ZCARD', KEYS[5])
-read('ZCARD', KEYS[6])
+if is_told_otherwise or is_reaping then
+	read('ZCARD', KEYS[6])
+end
 read('ZCARD', KEYS[7])
+read('ZCARD', KEYS[8])
 if fresh or full or is_reaping or x.queued + x.notices + #named + #cancels + #wants + #adopts > 0 then
-	read('HLEN', KEYS[8])
-	for i = 9, 14 do
+	read('HLEN', KEYS[9])
+	for i = 10, 15 do
 		read('ZCARD', KEYS[i])
 	end
 end
@@ -135,11 +141,12 @@ local function places(r)
 end
 
 local function record_parse(x, id, s)
-	local seq, inc, eon, lease, aware, recall, keep, dead, slots, entries = string.match(s,
-		'^(%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d) (%d) (%d+) (%d+)$')
-	local r = {id = id, seq = seq + 0, inc = inc + 0, lease = lease + 0, aware = aware + 0,
-		recall = recall + 0, keep = keep + 0, dead = dead + 0, slots = slots + 0,
-		entries = entries + 0}
+	local limit, seq, inc, eon, lease, aware, recall, keep, dead, slots, entries, its_host =
+		string.match(s, '^(%S+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d) (%d) (%d+) (%d+) ' ..
+		'(%S+)$')
+	local r = {id = id, host = its_host, limit = limit + 0, seq = seq + 0, inc = inc + 0,
+		lease = lease + 0, aware = aware + 0, recall = recall + 0, keep = keep + 0,
+		dead = dead + 0, slots = slots + 0, entries = entries + 0}
 	if eon + 0 ~= x.eon then
 		r.inc, r.aware = 0, 0
 	end
@@ -177,7 +184,7 @@ local function write_group(x)
 	local in_a_week = math.floor(x.now / 1000000) + 604800
 	if in_a_week - x.expire >= 3600 then
 		x.expire = in_a_week
-		for i = 3, 14 do
+		for i = 3, 15 do
 			x.created[KEYS[i]] = true
 		end
 	end
@@ -185,8 +192,11 @@ local function write_group(x)
 		x.eon, x.grace_end, x.hot, x.shortest, x.last, x.top, x.in_use, x.queued, x.nows, x.notices,
 		x.expire, x.era, x.classes)}
 	for id, r in pairs(x.changed) do
-		put(list, id, string.format('%d %d %d %d %d %d %d %d %d %d', r.seq, r.inc, x.eon,
-			r.lease, r.aware, r.recall, r.keep, r.dead, r.slots, r.entries))
+		put(list, id, string.format('%d %d %d %d %d %d %d %d %d %d %d %s', r.limit, r.seq, r.inc,
+			x.eon, r.lease, r.aware, r.recall, r.keep, r.dead, r.slots, r.entries, r.host))
+	end
+	if x.peers ~= found[4] then
+		put(list, 'peers', x.peers)
 	end
 	many('HSET', x.RECORDS, list)
 	write_marker(marker)

@@ -9,7 +9,8 @@ if full then
 	end
 end
 if not me then          -- so this is a full sync
-	me = {id = d, lease = 0, inc = 0, aware = 0, recall = 0, dead = 0, slots = 0, entries = 0}
+	me = {id = d, host = host, limit = -1, lease = 0, inc = 0, aware = 0, recall = 0, dead = 0,
+		slots = 0, entries = 0}
 	x.records[d] = me
 	siblings[1] = string.sub(d, 18)
 	put(siblings, d)
@@ -19,10 +20,16 @@ x.changed[d] = me
 if redis.call('ZADD', x.LEASES, string.format('%d', x.gt + lease), d) == 1 then
 	x.created[x.LEASES], x.created[x.LENGTHS] = true, true
 end
-local is_shortest_known = me.lease == lease
-if not is_shortest_known then
+local are_peers_known = not is_told_otherwise
+if me.lease ~= lease then
 	redis.call('ZADD', x.LENGTHS, lease, d)
 end
+if me.limit ~= configured and configured == -1 then
+	redis.call('ZREM', x.LIMITS, d)
+elseif me.limit ~= configured and redis.call('ZADD', x.LIMITS, configured, d) == 1 then
+	x.created[x.LIMITS] = true
+end
+me.seq, me.lease, me.limit, me.keep = seq, lease, configured, keep and 1 or 0
 if is_reaping then
 	for _, id in ipairs(redis.call('ZRANGEBYSCORE', x.LEASES, '-inf', x.gt)) do
 		if id ~= d then
@@ -36,6 +43,7 @@ if is_reaping then
 			place(x, x.RECALLS, id, r.recall_at, nil)
 			redis.call('ZREM', x.LEASES, id)
 			redis.call('ZREM', x.LENGTHS, id)
+			redis.call('ZREM', x.LIMITS, id)
 			redis.call('HDEL', x.RECORDS, id)
 			x.changed[id], x.records[id] = nil, nil
 			for word in string.gmatch(redis.call('HGET', x.RECORDS, its_install), '%S+') do
@@ -51,15 +59,31 @@ if is_reaping then
 			if siblings and its_install == install then
 				siblings = list
 			end
-			is_shortest_known = false
+			are_peers_known = false
 		end
 	end
 	x.leases = redis.call('ZRANGE', x.LEASES, 0, 1, 'WITHSCORES')
 end
-if not is_shortest_known then
-	x.shortest = tonumber(redis.call('ZRANGE', x.LENGTHS, 0, 0, 'WITHSCORES')[2])
+if not are_peers_known then
+	local peers, is_told = {0}, {}
+	for _, key in ipairs({x.LENGTHS, x.LIMITS}) do
+		local low = redis.call('ZRANGE', key, 0, 0, 'WITHSCORES')
+		local high = redis.call('ZRANGE', key, -1, -1, 'WITHSCORES')
+		for _, id in ipairs(low[2] ~= high[2] and {low[1], high[1]} or {}) do
+			if not is_told[id] then
+				local r = record(x, id)
+				put(peers, string.format('%s %d %d %s', r.host, r.limit, r.lease,
+					string.sub(id, 1, 16)))
+				is_told[id] = true
+			end
+		end
+		if key == x.LENGTHS then
+			x.shortest = tonumber(low[2])
+		end
+	end
+	peers[1] = #peers - 1
+	x.peers = table.concat(peers, ' ')
 end
-me.seq, me.lease, me.keep = seq, lease, keep and 1 or 0
 if lease > marker.longest then
 	marker.longest, marker.was_changed = lease, true
 end

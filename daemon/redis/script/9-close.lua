@@ -95,4 +95,5 @@ for _, list in ipairs({x.granted, x.lost, x.full, x.refused}) do
 		put(reply, item)
 	end
 end
+put(reply, x.peers)
 return table.concat(reply, ' ')

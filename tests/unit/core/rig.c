@@ -7,8 +7,8 @@
 struct arb_conf
 rig_conf(void)
 {
-	return (struct arb_conf){.lease = 10000 * MS, .margin = 500 * MS, .idle = 1000 * MS,
-	    .recall = 250 * MS, .command_timeout = 2000 * MS, .n_links = 1};
+	return (struct arb_conf){.host = "host", .lease = 10000 * MS, .margin = 500 * MS,
+	    .idle = 1000 * MS, .recall = 250 * MS, .command_timeout = 2000 * MS, .n_links = 1};
 }
 
 struct rig *
@@ -83,6 +83,8 @@ rig_step(struct rig *r, unsigned d, struct arb_event *e)
 			r->cells_set++;
 		else if (act.type == ARB_CELL_END)
 			r->cells_ended++;
+		else if (act.type == ARB_DIFFERS)
+			r->differs++;
 		else if (act.type == ARB_EXCHANGE) {
 			ck_assert_uint_lt(n_todo, 16);
 			todo[n_todo++] = act.xch;
@@ -110,6 +112,7 @@ rig_exchange(struct rig *r, unsigned d)
 	uint32_t granted_slots[64][XCH_N_MAX];
 	struct xch_slot lost[64];
 	uint64_t full[64];
+	struct xch_peer peers[XCH_PEERS_MAX];
 
 	ck_assert_ptr_nonnull(q);
 	r->held[d] = NULL;
@@ -128,9 +131,12 @@ rig_exchange(struct rig *r, unsigned d)
 		memcpy(lost, reply->lost, copy.n_lost * sizeof *lost);
 	if (copy.n_full > 0)
 		memcpy(full, reply->full, copy.n_full * sizeof *full);
+	if (copy.n_peers > 0)
+		memcpy(peers, reply->peers, copy.n_peers * sizeof *peers);
 	copy.granted = granted;
 	copy.lost = lost;
 	copy.full = full;
+	copy.peers = peers;
 	for (uint32_t i = 0; i < n; i++) {
 		copies[i] = pushes[i];
 		if (pushes[i].type == XCH_GRANT)

@@ -484,6 +484,46 @@ START_TEST(resume_by_another_kind_of_client)
 }
 END_TEST
 
+static void
+configured(unsigned d, int64_t limit)
+{
+	rig_acquire_as(r, d, 1, (struct arb_acquire){.group = "g", .n = 1, .limit = 9,
+	    .configured = limit, .wait = NSEC_NEVER, .hold = NSEC_NEVER});
+}
+
+/* Each limit that is not ours is told when it is heard first; of many, the lowest and the highest. */
+START_TEST(other_limits)
+{
+	struct arb_group_status st;
+
+	configured(0, 5);
+	configured(1, 5);
+	arb_status(r->arb[1], "g", &st);
+	ck_assert_uint_eq(st.n_differs, 0);
+	configured(2, 7);
+	ck_assert_uint_eq(r->differs, 1);
+	arb_status(r->arb[2], "g", &st);
+	ck_assert_uint_eq(st.n_differs, 1);
+	ck_assert_int_eq(st.differs[0].limit, 5);
+	ck_assert_int_eq(st.differs[0].lease, 0);
+	ck_assert_str_eq(st.differs[0].host, "host");
+	rig_advance(r, 3000 * MS);              /* the others renew their leases */
+	ck_assert_uint_eq(r->differs, 3);
+	arb_status(r->arb[0], "g", &st);
+	ck_assert_uint_eq(st.n_differs, 1);
+	ck_assert_int_eq(st.differs[0].limit, 7);
+	configured(1, 6);
+	arb_status(r->arb[1], "g", &st);
+	ck_assert_uint_eq(st.n_differs, 2);
+	ck_assert_uint_eq(r->differs, 4);       /* it knew of the 7 */
+	rig_advance(r, 20000 * MS);
+	ck_assert_uint_eq(r->differs, 4);
+	configured(2, XCH_NO_LIMIT);            /* no limit is no other limit */
+	arb_status(r->arb[2], "g", &st);
+	ck_assert_uint_eq(st.n_differs, 0);
+}
+END_TEST
+
 Suite *
 fleet_suite(void)
 {
@@ -494,6 +534,7 @@ fleet_suite(void)
 	tcase_add_test(tc, first_come_first_served);
 	tcase_add_test(tc, idle_slot_is_recalled);
 	tcase_add_test(tc, no_idle_slots);
+	tcase_add_test(tc, other_limits);
 	tcase_add_test(tc, now_or_never_finds_an_idle_slot_elsewhere);
 	tcase_add_test(tc, now_or_never_is_refused_when_all_know);
 	tcase_add_test(tc, now_or_never_is_no_waiter);

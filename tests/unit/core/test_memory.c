@@ -34,7 +34,8 @@ static struct xch_request
 from(uint64_t d, bool full, uint64_t incarnation)
 {
 	return (struct xch_request){.group = "g", .from = {d, 1, 7}, .seq = ++seq, .full = full,
-	    .incarnation = incarnation, .lease = LEASE, .limit = XCH_NO_LIMIT};
+	    .incarnation = incarnation, .lease = LEASE, .limit = XCH_NO_LIMIT,
+	    .host = "host"};
 }
 
 static const struct xch_reply *

@@ -40,8 +40,8 @@ said(void)
 
 #define KEY(name) " p:1:{s10}:group:0:" name
 #define KEYS                                                                                       \
-	" p:1:{s10}:marker" KEY("live") KEY("records") KEY("leases") KEY("lengths") KEY("unaware") \
-	    KEY("recalls") KEY("owners") KEY("slots") KEY("free") KEY("queue") KEY("wants")        \
+	" p:1:{s10}:marker" KEY("live") KEY("records") KEY("leases") KEY("lengths") KEY("limits")  \
+	    KEY("unaware") KEY("recalls") KEY("owners") KEY("slots") KEY("free") KEY("queue") KEY("wants")        \
 		KEY("nows") KEY("inbox")
 
 START_TEST(requests)
@@ -62,6 +62,7 @@ START_TEST(requests)
 	    .era = 0xabc,
 	    .high = 99,
 	    .limit = 5,
+	    .host = "h1",
 	    .n_claim = 2,
 	    .claim = named,
 	    .n_want = 2,
@@ -71,8 +72,8 @@ START_TEST(requests)
 
 	exchange_encode(&cmd, "SHA", "p:", &q);
 	ck_assert_str_eq(said(),
-	    "EVALSHA SHA 14" KEYS " " SELF_TEXT
-	    " 4 -flk 0 10000000 12000000 0000000000000abc 99 5 p:1:d: group:0"
+	    "EVALSHA SHA 15" KEYS " " SELF_TEXT
+	    " 4 -flk 0 10000000 12000000 0000000000000abc 99 5 h1 p:1:d: group:0"
 	    " 2 3 70 1000000 140737488355327 0"
 	    " 2 0000000000000008 2 1 7 50 0000000000000009 1 0 -1 0"
 	    " 1 000000000000000a 60 -1 2 5 6");
@@ -82,14 +83,15 @@ START_TEST(requests)
 	    .incarnation = 4,
 	    .lease = 1,
 	    .limit = XCH_NO_LIMIT,
+	    .host = "h2",
 	    .n_release = 1,
 	    .release = named,
 	    .n_cancel = 2,
 	    .cancel = cancel};
 	exchange_encode(&cmd, "SHA", "p:", &q);
 	ck_assert_str_eq(said(),
-	    "EVALSHA SHA 14" KEYS " " SELF_TEXT
-	    " 5 - 4 1 0 0000000000000000 0 -1 p:1:d: group:0 1 3 70"
+	    "EVALSHA SHA 15" KEYS " " SELF_TEXT
+	    " 5 - 4 1 0 0000000000000000 0 -1 h2 p:1:d: group:0 1 3 70"
 	    " 2 0000000000000001 ffffffffffffffff 0 0");
 }
 END_TEST
@@ -132,7 +134,8 @@ END_TEST
 static const char reply[] =
     "OK -1 3 1 1795511025555630 1000000 -1 56109719548613 401b89800183e6a8 5 10000000"
     " 2 0000000000000001 56109719548613 3 2 1 12 ffffffffffffffff 7 4 1 2 1 3 56109719548612"
-    " 2 000000000000000a 000000000000000b 1 000000000000000c";
+    " 2 000000000000000a 000000000000000b 1 000000000000000c"
+    " 2 h1 -1 10000000 000000000000001f h2.example 5 3000000 00000000000000ff";
 
 START_TEST(replies)
 {
@@ -165,6 +168,13 @@ START_TEST(replies)
 	ck_assert_uint_eq(re.full[1], 11);
 	ck_assert_uint_eq(re.n_refused, 1);
 	ck_assert_uint_eq(re.refused[0], 12);
+	ck_assert_uint_eq(re.n_peers, 2);
+	ck_assert_uint_eq(re.peers[0].install, 0x1f);
+	ck_assert_int_eq(re.peers[0].limit, XCH_NO_LIMIT);
+	ck_assert_str_eq(re.peers[0].host, "h1");
+	ck_assert_int_eq(re.peers[1].limit, 5);
+	ck_assert_int_eq(re.peers[1].lease, 3000000);
+	ck_assert_str_eq(re.peers[1].host, "h2.example");
 
 	/* with anything less, or more, it is none */
 	for (size_t len = 0; len < strlen(reply); len++)
@@ -191,20 +201,26 @@ END_TEST
 
 START_TEST(no_replies)
 {
-	static const char *const bad[] = {"", " ", "OK", "STALE ", "stale", HEAD, HEAD " 0 0 0",
-	    HEAD " 0 0 0 0 ", HEAD " 0 0 0 0 0", HEAD " 0  0 0 0", HEAD "  0 0 0 0",
-	    HEAD " 4294967295 0 0 0", HEAD " 99999999999999999999 0 0 0", HEAD " -1 0 0 0",
-	    HEAD " 0 0 1 00000000000000a 0", HEAD " 0 0 1 000000000000000A 0",
-	    HEAD " 0 0 1 0000000000000000a 0", HEAD " 0 1 7 140737488355328 0 0",
-	    HEAD " 0 1 4294967296 7 0 0",
+	static const char *const bad[] = {"", " ", "OK", "STALE ", "stale", HEAD, HEAD " 0 0 0 0",
+	    HEAD " 0 0 0 0 0 ", HEAD " 0 0 0 0 0 0", HEAD " 0  0 0 0 0", HEAD "  0 0 0 0 0",
+	    HEAD " 4294967295 0 0 0 0", HEAD " 99999999999999999999 0 0 0 0", HEAD " -1 0 0 0 0",
+	    HEAD " 0 0 1 00000000000000a 0 0", HEAD " 0 0 1 000000000000000A 0 0",
+	    HEAD " 0 0 1 0000000000000000a 0 0", HEAD " 0 1 7 140737488355328 0 0 0",
+	    HEAD " 0 1 4294967296 7 0 0 0",
 	    HEAD " 1 0000000000000001 5 3 65 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16"
 		 " 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31 32 33 34 35 36 37 38 39 40 41 42 "
 		 "43 44 45 46 47 48 49"
-		 " 50 51 52 53 54 55 56 57 58 59 60 61 62 63 64 65 0 0 0",
-	    "OK -2 3 1 9 0 -1 5 401b89800183e6a8 0 1 0 0 0 0",
-	    "OK -1 x 1 9 0 -1 5 401b89800183e6a8 0 1 0 0 0 0",
-	    "OK -1 3 1 9223372036854775808 0 -1 5 401b89800183e6a8 0 1 0 0 0 0"};
-	static const char good[] = HEAD " 0 0 0 0";
+		 " 50 51 52 53 54 55 56 57 58 59 60 61 62 63 64 65 0 0 0 0",
+	    HEAD " 0 0 0 0 1", HEAD " 0 0 0 0 1 h 5 1",
+	    HEAD " 0 0 0 0 1 h -2 1 000000000000001f", HEAD " 0 0 0 0 1 h 5 1 1f",
+	    HEAD " 0 0 0 0 1 12345678901234567890123456789012345678901234567890123456789012345"
+		 " 5 1 000000000000001f",
+	    HEAD " 0 0 0 0 5 h 5 1 000000000000001f h 5 1 000000000000001f h 5 1 000000000000001f"
+		 " h 5 1 000000000000001f h 5 1 000000000000001f",
+	    "OK -2 3 1 9 0 -1 5 401b89800183e6a8 0 1 0 0 0 0 0",
+	    "OK -1 x 1 9 0 -1 5 401b89800183e6a8 0 1 0 0 0 0 0",
+	    "OK -1 3 1 9223372036854775808 0 -1 5 401b89800183e6a8 0 1 0 0 0 0 0"};
+	static const char good[] = HEAD " 0 0 0 0 0";
 	struct xch_reply re;
 
 	ck_assert_int_eq(exchange_decode(&arena, good, strlen(good), &re), 0);

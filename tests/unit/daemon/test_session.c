@@ -24,6 +24,7 @@ static void
 setup(void)
 {
 	const struct arb_conf conf = {
+	    .host = "host",
 	    .self = {.install = 1, .generation = 1, .nonce = 1},
 	    .lease = 10000 * NSEC_MS,
 	    .margin = 500 * NSEC_MS,
