@@ -21,6 +21,9 @@ if redis.call('ZADD', x.LEASES, string.format('%d', x.gt + lease), d) == 1 then
 	x.created[x.LEASES], x.created[x.LENGTHS] = true, true
 end
 local are_peers_known = not is_told_otherwise
+if is_told_otherwise then
+	me.host = host
+end
 if me.lease ~= lease then
 	redis.call('ZADD', x.LENGTHS, lease, d)
 end
