@@ -1,0 +1,131 @@
+"""slotctl when the slot is lost, or slotd is away."""
+import os
+import signal
+import socket
+import tempfile
+import unittest
+
+from slotctl import GATE, NAMES_SIGNALS, Case, Slotctl, read_line
+from slotd import TIMEOUT
+
+
+class Loss(Case):
+    def test_the_command_is_ended(self):
+        run = self.start("run", "g", "-l1", "--hold", "20ms", "cat")
+        self.assertEqual(run.end(), 125)
+        run.log.wait_for(r"^slotctl: g: the slot is lost \(hold\); ending the command$")
+
+    def test_and_killed_if_it_does_not_end(self):
+        run = self.start("run", "g", "-l1", "--kill-after", "20ms", "sh", "-c",
+                         "trap '' TERM; echo ready $$; while :; do read gate; done")
+        run.ready()
+        self.slotd.kill(keep=True)
+        self.assertEqual(run.end(), 125)
+        self.slotd.start()
+
+    def test_slotd_dies(self):
+        run = self.start("run", "g", "-l1", *NAMES_SIGNALS, "SIGTERM")
+        run.ready()
+        self.slotd.kill(keep=True)
+        run.expect("SIGTERM", "")
+        self.assertEqual(run.end(), 125)
+        self.slotd.start()
+
+    def test_warn(self):
+        run = self.start("run", "g", "-l1", "--on-lost=warn", *GATE)
+        run.ready()
+        self.slotd.kill(keep=True)
+        run.log.wait_for(r"^slotctl: g: the slot is lost \(disconnected\); "
+                         r"the command goes on without it$")
+        run.go_on()
+        self.assertEqual(run.end(), 3)
+        self.slotd.start()
+
+    def test_signals_are_passed_on_after_a_loss(self):
+        run = self.start("run", "g", "-l1", "--on-lost=warn", *NAMES_SIGNALS, "SIGUSR1")
+        run.ready()
+        self.slotd.kill(keep=True)
+        run.log.wait_for("the slot is lost")
+        run.signal(signal.SIGUSR1)
+        run.expect("SIGUSR1", "")
+        self.assertEqual(run.end(), 7)
+        self.slotd.start()
+
+
+class SlotdIsAway(Case):
+    def test_started_later(self):
+        self.slotd.stop(keep=True)
+        run = self.start("run", "g", "-l1", "-v", "echo", "ran")
+        run.log.wait_for("trying again")
+        self.slotd.start()
+        run.expect("ran", "")
+        self.assertEqual(run.end(), 0)
+
+    def test_said_once_without_v(self):
+        run = self.start("run", "g", "-l1", "true", path=os.path.join(self.slotd.dir, "nowhere"))
+        run.log.wait_for("trying again")
+        run.signal(signal.SIGTERM)
+        run.end()
+        run.log.join()
+        self.assertEqual(len(run.log.lines), 2, run.log)
+
+    def test_said_once_with_v(self):
+        """And at once; the last line is of the end."""
+        status, _, said = self.slotctl("run", "g", "-l1", "-nv", "true",
+                                       path=os.path.join(self.slotd.dir, "nowhere"))
+        away, trying, end = said.split("\n")
+        self.assertEqual((status, away, trying), (69, end, "slotctl: trying again"))
+
+    def test_restarted_while_waiting(self):
+        for how in ("stop", "kill"):
+            with self.subTest(how=how):
+                self.holder()
+                run = self.start("run", "g", "-l1", "-v", "--wait", "1h", "echo", "ran")
+                run.log.wait_for("g: waiting")
+                getattr(self.slotd, how)(keep=True)
+                run.log.wait_for("trying again")
+                self.slotd.start()      # and the holder's connection is no more
+                run.expect("ran", "")
+                self.assertEqual(run.end(), 0)
+                run.log.wait_for("g: got slot 1 after")
+
+
+class MadeUpSlotd(unittest.TestCase):
+    """A slotd of the test's own, for what the real one does not do at the right moment."""
+
+    def request(self, connection, verb):
+        """Reads lines up to one with that verb, answering HELLO.  -> its tag, its words"""
+        while True:
+            tag, *words = read_line(connection.fileno()).split()
+            if words[0] == verb:
+                return tag, words
+            connection.sendall(f"{tag} OK version=0 protocol=1 features=detail,events\n".encode())
+
+    def test_asks_again_for_what_is_left_of_the_time(self):
+        with tempfile.TemporaryDirectory() as directory, socket.socket(socket.AF_UNIX) as listener:
+            path = os.path.join(directory, "s")
+            listener.bind(path)
+            listener.listen()
+            listener.settimeout(TIMEOUT)
+            with Slotctl(path, "run", "g", "-l1", "-w", "1h", "echo", "ran") as run:
+                left = []
+                for answer in ("", "ERR clients max=1 no more\n", "{tag} ERR shutdown stopping\n",
+                               "{tag} ERR nomem no memory\n", "{tag} OK 1 7 limit=1\n"):
+                    connection, _ = listener.accept()
+                    with connection:
+                        tag, words = self.request(connection, "ACQUIRE")
+                        left.append(int(dict(word.split("=") for word in words[2:])["wait"]))
+                        connection.sendall(answer.format(tag=tag).encode())
+                        if "OK" in answer:
+                            run.expect("ran")
+                            tag, words = self.request(connection, "RELEASE")
+                            self.assertEqual(words, ["RELEASE", "g", "1", "token=7"])
+                            connection.sendall(f"{tag} OK\n".encode())
+                            self.assertEqual(run.end(), 0)
+                self.assertEqual(left[0], 3600000)
+                for before, after in zip(left, left[1:]):       # 50 ms: the shortest pause
+                    self.assertLessEqual(after, before - 50)
+
+
+if __name__ == "__main__":
+    unittest.main()
