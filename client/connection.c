@@ -161,7 +161,7 @@ socket_connect(const char *path, int *fd)
 		return 0;
 	if (errno == ENOENT || errno == ECONNREFUSED || errno == EAGAIN || errno == EINTR)
 		return SLOT_ENODAEMON;
-	return errno == EACCES || errno == EPERM ? SLOT_EDENIED : SLOT_ESYSTEM;
+	return errno == EACCES || errno == EPERM ? SLOT_ENOACCESS : SLOT_ESYSTEM;
 }
 
 /* *conn is set even on failure, if there was memory for it. */

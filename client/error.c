@@ -24,7 +24,7 @@ static const struct meaning own[] = {
 	{SLOT_EINVAL, "inval", "the library was called with an invalid argument", 0},
 	{SLOT_EFORK, "fork", "the connection belongs to the process that made it", 0},
 	{SLOT_EBUSY, "busy", "not to be called from this callback", 0},
-	{SLOT_EDENIED, "denied", "no permission to connect to slotd's socket", 0},
+	{SLOT_ENOACCESS, "noaccess", "no permission to connect to slotd's socket", 0},
 	{SLOT_ENODAEMON, "nodaemon", "slotd does not listen on its socket", 1},
 	{SLOT_ESYSTEM, "system", "a system call failed", 0},
 	{SLOT_EUNANSWERED, "unanswered", "slotd did not answer in time", 1},

@@ -90,13 +90,16 @@ enum {
 	SLOT_ESHUTDOWN     = -20,       /* shutdown: slotd is stopping */
 	SLOT_ENOMEM        = -21,       /* nomem: no memory, here or in slotd */
 	SLOT_EBACKEND      = -22,       /* backend: what slotd shares cannot serve the group */
-	SLOT_EUNAVAILABLE  = -23,       /* unavailable: what slotd shares is away; value: retry */
+	SLOT_EUNAVAILABLE  = -23,       /* unavailable: what slotd shares is away; values: retry reason */
+	SLOT_EDENIED       = -24,       /* denied: this user may not ask for that; value: rule */
+	SLOT_EGROUPS       = -25,       /* groups: slotd knows as many groups as it may; value: max */
+	SLOT_EHOLDS        = -26,       /* holds: the connection holds as much as it may; value: max */
 
 	/* What the library finds itself. */
 	SLOT_EINVAL        = -101,      /* a bug of the caller: NULL, options of no known size, ... */
 	SLOT_EFORK         = -102,      /* the handle is another process's */
 	SLOT_EBUSY         = -103,      /* called from a callback that must not call this */
-	SLOT_EDENIED       = -104,      /* connect: no permission for the socket (errno) */
+	SLOT_ENOACCESS     = -104,      /* connect: no permission for the socket (errno) */
 	SLOT_ENODAEMON     = -105,      /* connect: nobody listens there (errno) */
 	SLOT_ESYSTEM       = -106,      /* a system call failed (errno) */
 	SLOT_EUNANSWERED   = -107,      /* slotd did not answer in time */
@@ -147,7 +150,7 @@ struct slot_connect_options {
 
 /* Connects to slotd and waits for its first answer: a socket that systemd keeps open accepts
  * connections while slotd is down.  options may be NULL.  On failure *conn is NULL and errno is
- * that of the last attempt for SLOT_EDENIED, SLOT_ENODAEMON, SLOT_ESYSTEM. */
+ * that of the last attempt for SLOT_ENOACCESS, SLOT_ENODAEMON, SLOT_ESYSTEM. */
 SLOT_API int slot_connect(struct slot_conn **conn, const struct slot_connect_options *options)
     SLOT_MUST_CHECK;
 

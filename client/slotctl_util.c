@@ -48,7 +48,7 @@ ctl_exit_status(const struct ctl *c, int code)
 	case SLOT_ETIMEOUT:
 	case SLOT_EQUEUEFULL:
 		return c->no_slot_exit;
-	case SLOT_EDENIED:
+	case SLOT_ENOACCESS:
 		return CTL_DENIED;
 	case SLOT_ENOLIMIT:
 	case SLOT_ENOGROUP:
@@ -90,7 +90,7 @@ ctl_explain(const struct ctl *c, int code, const struct slot_conn *conn, int err
 	char waited[CTL_AGE_SIZE], closest[256];
 
 	switch (code) {
-	case SLOT_EDENIED:
+	case SLOT_ENOACCESS:
 		ctl_say("permission denied on %s: join group %s, then start a new session",
 		    c->socket, group_of(c->socket));
 		break;

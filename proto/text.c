@@ -108,7 +108,7 @@ wire_parse_slots(const char *s, size_t len, uint32_t slots[WIRE_N_MAX])
 		uint64_t slot;
 
 		if (n == WIRE_N_MAX || wire_parse_number(s, digits, WIRE_LIMIT_MAX, &slot) == -1 ||
-		    slot == 0)
+		    (slot == 0 && (n > 0 || comma != NULL)))
 			return -1;
 		for (int i = 0; i < n; i++)
 			if (slots[i] == slot)

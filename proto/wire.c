@@ -8,7 +8,7 @@
 #include <string.h>
 
 enum key {
-	KEY_LIMIT, KEY_WAIT, KEY_N, KEY_HOLD, KEY_LABEL, KEY_TOKEN, KEY_EVENTS, KEY_DETAIL,
+	KEY_LIMIT, KEY_WAIT, KEY_N, KEY_HOLD, KEY_LABEL, KEY_TOKEN, KEY_EVENTS, KEY_DETAIL, KEY_PAGE,
 	NKEYS
 };
 
@@ -24,6 +24,7 @@ static const struct {
 	[KEY_TOKEN] = {"token", "a token is a number from 1 to 9223372036854775807"},
 	[KEY_EVENTS] = {"events", "on or off"},
 	[KEY_DETAIL] = {"detail", "on or off"},
+	[KEY_PAGE] = {"page", "on or off"},
 };
 
 #define KEY(name) (1u << KEY_##name)
@@ -36,7 +37,7 @@ static const struct {
 	enum words words;
 	unsigned keys;
 } verbs[WIRE_NVERBS] = {
-	[WIRE_HELLO] = {"HELLO", NOTHING, KEY(LABEL) | KEY(EVENTS) | KEY(DETAIL)},
+	[WIRE_HELLO] = {"HELLO", NOTHING, KEY(LABEL) | KEY(EVENTS) | KEY(DETAIL) | KEY(PAGE)},
 	[WIRE_ACQUIRE] = {"ACQUIRE", GROUP, KEY(LIMIT) | KEY(WAIT) | KEY(N) | KEY(HOLD) | KEY(LABEL)},
 	[WIRE_RELEASE] = {"RELEASE", SLOTS_OR_ALL, KEY(TOKEN)},
 	[WIRE_CANCEL] = {"CANCEL", TAG, 0},
@@ -53,7 +54,7 @@ static const struct {
 };
 
 static const char *const help[] = {
-	"HELLO [label=TEXT] [events=on|off] [detail=on|off]",
+	"HELLO [label=TEXT] [events=on|off] [detail=on|off] [page=on|off]",
 	"ACQUIRE group [limit=N] [wait=TIME] [n=K] [hold=TIME] [label=TEXT]",
 	"RELEASE group slot[,slot...] [token=T]",
 	"RELEASE *",
@@ -173,6 +174,13 @@ parse_slots(const char *line, size_t len, size_t *pos, struct wire_request *req,
 	return 0;
 }
 
+/* That of a hold that was let in without a slot. */
+static bool
+is_slotless(const struct wire_request *req)
+{
+	return req->n_slots == 1 && req->slots[0] == 0;
+}
+
 static bool
 parse_token(const char *s, size_t len, uint64_t *token)
 {
@@ -279,6 +287,9 @@ parse_value(enum key key, const char *s, size_t len, struct wire_request *req)
 	case KEY_DETAIL:
 		ok = parse_switch(s, len, &req->has_detail, &req->detail);
 		break;
+	case KEY_PAGE:
+		ok = parse_switch(s, len, &req->has_page, &req->page);
+		break;
 	case KEY_LABEL:
 		n = wire_unescape(s, len, req->label, sizeof(req->label));
 		if (n == -1)
@@ -357,6 +368,9 @@ wire_parse(const char *line, size_t len, struct wire_request *req, struct wire_f
 	while ((n = wire_word(line, len, &pos, &word)) > 0)
 		if (parse_key(word, n, &seen, req, fault) == -1)
 			return -1;
+	if (req->verb == WIRE_RELEASE && is_slotless(req) && req->token == 0)
+		return fail_key(fault, WIRE_ERR_BADVALUE, "a hold of slot 0 is named by its token",
+		    "slot", 4);
 	return 0;
 }
 
@@ -440,6 +454,8 @@ wire_format(const struct wire_request *req, char *buf, size_t size)
 		put(&out, " events=%s", req->events ? "on" : "off");
 	if (req->has_detail)
 		put(&out, " detail=%s", req->detail ? "on" : "off");
+	if (req->has_page)
+		put(&out, " page=%s", req->page ? "on" : "off");
 	put(&out, "\n");
 	return out.len < size ? (int)out.len : -1;
 }

@@ -43,13 +43,14 @@ struct wire_request {
 	bool all;                       /* RELEASE * */
 	bool has_events, events;        /* HELLO events= */
 	bool has_detail, detail;        /* HELLO detail= */
+	bool has_page, page;            /* HELLO page= */
 	uint32_t limit;                 /* 0: not given */
 	uint32_t n;                     /* 1 unless given */
 	int64_t wait_ms;                /* or WIRE_ABSENT, WIRE_FOREVER */
 	int64_t hold_ms;                /* or WIRE_ABSENT */
 	uint64_t token;                 /* 0: not given */
 	uint32_t n_slots;
-	uint32_t slots[WIRE_N_MAX];     /* RELEASE, RESUME: distinct, in the order given */
+	uint32_t slots[WIRE_N_MAX];     /* RELEASE, RESUME: distinct, in the order given; or 0 alone */
 	char tag[WIRE_TAG_MAX + 1];     /* without the # */
 	char cancel[WIRE_TAG_MAX + 1];  /* CANCEL: the other tag, without the # */
 	char label[WIRE_LABEL_MAX + 1];
@@ -113,7 +114,7 @@ int wire_parse_time(const char *s, size_t len, int64_t *ms, bool *has_unit);
 /* A tag without its #.  0, or -1. */
 int wire_parse_tag(const char *s, size_t len, char tag[WIRE_TAG_MAX + 1]);
 
-/* "1,2,3": 1 to WIRE_N_MAX different slots.  -> how many, or -1. */
+/* "1,2,3": 1 to WIRE_N_MAX different slots; or "0", that of a hold without one.  -> how many, or -1. */
 int wire_parse_slots(const char *s, size_t len, uint32_t slots[WIRE_N_MAX]);
 
 /* %XX for all that is not printable ASCII, and for % itself.  Writes a NUL; -> length, or -1 if it

@@ -48,7 +48,7 @@ fuzz_answer(const char *line, size_t len)
 		return;
 	MUST(answer.rest >= line && answer.rest + answer.rest_len == line + len);
 	if (wire_parse_grant(answer.rest, answer.rest_len, slots, &token) > 0)
-		MUST(slots[0] > 0 && token > 0);
+		MUST(token > 0);
 	wire_value(answer.rest, answer.rest_len, "limit", value, sizeof(value));
 }
 

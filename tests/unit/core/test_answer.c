@@ -55,7 +55,7 @@ END_TEST
 
 START_TEST(grants)
 {
-	static const char *const wrong[] = {"", "1", "0 7", "1 0", "1, 7", "x 7", "1 9223372036854775808",
+	static const char *const wrong[] = {"", "1", "0,1 7", "1 0", "1, 7", "x 7", "1 9223372036854775808",
 	    "1,1 7", "1000001 7"};
 	uint32_t slots[WIRE_N_MAX];
 	uint64_t token;

@@ -37,6 +37,7 @@ static const struct {
 	{"HELLO", ""},
 	{"HELLO label=x events=on detail=off", ""},
 	{"HELLO detail=on label=two%20words", "HELLO label=two%20words detail=on"},
+	{"HELLO page=on events=on", "HELLO events=on page=on"},
 	{"ACQUIRE g", ""},
 	{"ACQUIRE g limit=1 wait=0 n=64 hold=1 label=%25", ""},
 	{"ACQUIRE g limit=1000000 wait=forever", ""},
@@ -62,6 +63,8 @@ static const struct {
 	{"RELEASE %2a 1", "RELEASE %2A 1"},
 	{"RELEASE g 1", ""},
 	{"RELEASE g 3,1,1000000 token=9223372036854775807", ""},
+	{"RELEASE g 0 token=5", ""},
+	{"RESUME g 0 5", ""},
 	{"CANCEL #w", ""},
 	{"#w CANCEL #w", ""},
 	{"RESUME g 1 7", ""},
@@ -158,6 +161,9 @@ START_TEST(fills_the_struct)
 
 	ck_assert_int_eq(parse("HELLO events=off", 16, &req, &fault), 0);
 	ck_assert(req.has_events && !req.events && !req.has_detail && !req.detail);
+	ck_assert(!req.has_page);
+	ck_assert_int_eq(parse("HELLO page=on", 13, &req, &fault), 0);
+	ck_assert(req.has_page && req.page);
 }
 END_TEST
 
@@ -267,6 +273,9 @@ static const struct {
 	{BYTES("RELEASE g 1 token=0"), WIRE_ERR_BADVALUE, "token"},
 	{BYTES("RELEASE g 1 token=9223372036854775808"), WIRE_ERR_BADVALUE, "token"},
 	{BYTES("RELEASE g 0"), WIRE_ERR_BADVALUE, "slot"},
+	{BYTES("RELEASE g 0,1 token=5"), WIRE_ERR_BADVALUE, "slot"},
+	{BYTES("RELEASE g 1,0 token=5"), WIRE_ERR_BADVALUE, "slot"},
+	{BYTES("RESUME g 0,1 5"), WIRE_ERR_BADVALUE, "slot"},
 	{BYTES("RELEASE g 1000001"), WIRE_ERR_BADVALUE, "slot"},
 	{BYTES("RELEASE g 1,1"), WIRE_ERR_BADVALUE, "slot"},
 	{BYTES("RELEASE g 1,2,01"), WIRE_ERR_BADVALUE, "slot"},
@@ -283,6 +292,8 @@ static const struct {
 	{BYTES("HELLO events=yes"), WIRE_ERR_BADVALUE, "events"},
 	{BYTES("HELLO events=ON"), WIRE_ERR_BADVALUE, "events"},
 	{BYTES("HELLO detail="), WIRE_ERR_BADVALUE, "detail"},
+	{BYTES("HELLO page=1"), WIRE_ERR_BADVALUE, "page"},
+	{BYTES("ACQUIRE g page=on"), WIRE_ERR_BADKEY, "page"},
 	{BYTES("HELLO label="), WIRE_ERR_BADVALUE, "label"},
 	{BYTES("HELLO label=a%00b"), WIRE_ERR_BADVALUE, "label"},
 	{BYTES("HELLO label=a%0ab"), WIRE_ERR_BADVALUE, "label"},

@@ -230,7 +230,7 @@ END_TEST
 /* Each code has a word and a sentence of its own, and the right advice. */
 START_TEST(codes_are_explained)
 {
-	static const int ours[] = {0, SLOT_EINVAL, SLOT_EFORK, SLOT_EBUSY, SLOT_EDENIED, SLOT_ENODAEMON,
+	static const int ours[] = {0, SLOT_EINVAL, SLOT_EFORK, SLOT_EBUSY, SLOT_ENOACCESS, SLOT_ENODAEMON,
 	    SLOT_ESYSTEM, SLOT_EUNANSWERED, SLOT_EDISCONNECTED, SLOT_EPROTOCOL, SLOT_EOTHER};
 
 	for (size_t i = 0; i < COUNT(ours); i++)
@@ -245,6 +245,7 @@ START_TEST(codes_are_explained)
 	ck_assert_int_ne(slot_error_again(SLOT_EDISCONNECTED), 0);
 	ck_assert_int_eq(slot_error_again(SLOT_ENOLIMIT), 0);
 	ck_assert_int_eq(slot_error_again(SLOT_EDENIED), 0);
+	ck_assert_int_eq(slot_error_again(SLOT_ENOACCESS), 0);
 	ck_assert_int_eq(slot_error_again(1), 0);
 	ck_assert_str_eq(slot_version(), SLOTD_VERSION);
 }
@@ -253,7 +254,7 @@ END_TEST
 /* ------------------------------------------------------------------ nonsense */
 
 static const char *const no_grants[] = {"OK", "OK 1", "OK 1 5", "OK 1 0 limit=1", "OK 1,2 5 limit=2",
-    "OK 0 5 limit=1", "OK 1 5 limit=x", "OK x 5 limit=1", "OK 1 9223372036854775808 limit=1"};
+    "OK 0,1 5 limit=2", "OK 1 5 limit=x", "OK x 5 limit=1", "OK 1 9223372036854775808 limit=1"};
 
 static void
 grant_nonsense(struct peer *peer)

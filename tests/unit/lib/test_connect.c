@@ -112,7 +112,7 @@ START_TEST(denied)
 	if (pid == 0) {
 		if (getuid() == 0 && setuid(65534) != 0)
 			_exit(2);
-		_exit(try(peer->path, 100000, 0) == SLOT_EDENIED && errno == EACCES ? 0 : 1);
+		_exit(try(peer->path, 100000, 0) == SLOT_ENOACCESS && errno == EACCES ? 0 : 1);
 	}
 	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
 	ck_assert_int_eq(status, 0);
@@ -223,7 +223,7 @@ static const struct { const char *bytes; size_t len; } garbage[] = {
 	G("hello\n"), G("\n"), G("\0\n"), G("OK\n"), G("OK protocol=1\n"), G("#0\n"), G("#1 OK\n"),
 	G("#4294967296 OK\n"), G("#x OK\n"), G("#0 OK\n"), G("#0 OK protocol=2\n"),
 	G("#0 OK protocol=11111111111111\n"), G("#0 OK protocol=1\0\n"), G("!\n"), G("!LOST\n"),
-	G("!LOST g\n"), G("!LOST g 1\n"), G("!LOST g 0 1 hold\n"), G("!LOST g 1 x hold\n"),
+	G("!LOST g\n"), G("!LOST g 1\n"), G("!LOST g 0,1 1 hold\n"), G("!LOST g 1 x hold\n"),
 	G("!LOST %zz 1 1 hold\n"), G("!LOST g 1 1\n"), G("HTTP/1.1 400 Bad Request\r\n\r\n"),
 	G("\x80\xff\xfe\x01\n"),
 #undef G
