@@ -72,6 +72,7 @@ struct slot_conn {
 	unsigned depth;                 /* functions on the stack that call back */
 
 	int64_t answer_ms;              /* or -1 */
+	int64_t lease_ms, margin_ms;    /* 0: there is no page */
 	slot_lost_fn *lost_fn;
 	void *userdata;
 

@@ -31,6 +31,7 @@ static const struct meaning own[] = {
 	{SLOT_EDISCONNECTED, "disconnected", "the connection to slotd has ended", 1},
 	{SLOT_EPROTOCOL, "protocol", "what came is not the protocol of slotd", 0},
 	{SLOT_EOTHER, "other", "slotd refused, for a reason that this library does not know", 0},
+	{SLOT_EUNPROVEN, "unproven", "the hold was not proven any more when it was released", 0},
 };
 
 int

@@ -10,6 +10,12 @@ slot_fd(const struct slot_conn *conn)
 	return conn != NULL ? conn->fd : SLOT_EINVAL;
 }
 
+int
+slot_socket_fd(const struct slot_conn *conn)
+{
+	return conn != NULL ? conn->fd : SLOT_EINVAL;
+}
+
 short
 slot_events(const struct slot_conn *conn)
 {

@@ -105,7 +105,8 @@ enum {
 	SLOT_EUNANSWERED   = -107,      /* slotd did not answer in time */
 	SLOT_EDISCONNECTED = -108,      /* the connection has ended */
 	SLOT_EPROTOCOL     = -109,      /* what came is not the protocol of slotd */
-	SLOT_EOTHER        = -110       /* an error of slotd that this library does not know */
+	SLOT_EOTHER        = -110,      /* an error of slotd that this library does not know */
+	SLOT_EUNPROVEN     = -111       /* release: the hold was unproven, see slot_hold_state() */
 };
 
 /* A sentence for a code, and its word ("full").  Never NULL; static. */
@@ -130,6 +131,24 @@ struct slot_request;
 typedef void slot_lost_fn(struct slot_conn *conn, struct slot_hold *hold, const char *reason,
     void *userdata);
 
+/* What a hold is worth.  slotd proves holds for a lease at a time, on a page of memory that it shares
+ * with its clients; so this process knows how long it may believe in its slot, even if slotd hangs,
+ * is stopped or dies.  A hold without a place on the page is a raw one (slotd made no page, or the
+ * page is full, or is not to be trusted): it is proven until slotd or the connection's end say that
+ * it is lost. */
+enum slot_state {
+	SLOT_STATE_PROVEN,      /* nobody else can have the slot */
+	SLOT_STATE_UNPROVEN,    /* the lease has ended, and slotd has neither confirmed the hold nor
+				   called it lost: somebody else may have been given the slot.  Begin
+				   nothing that needs it; it may be proven again */
+	SLOT_STATE_LOST         /* for good */
+};
+
+/* A hold has become unproven, or is proven again; losses stay with slot_lost_fn.  Called by
+ * slot_process() only. */
+typedef void slot_state_fn(struct slot_conn *conn, struct slot_hold *hold, enum slot_state state,
+    void *userdata);
+
 /* Begin with SLOT_CONNECT_OPTIONS_INIT: size is how the library knows which fields there are. */
 struct slot_connect_options {
 	size_t size;
@@ -142,11 +161,14 @@ struct slot_connect_options {
 	int async;              /* nonzero: never block.  One attempt, and slotd's first answer is left
 				   to slot_process(), which fails if it is not there in timeout_ms */
 	slot_lost_fn *lost;     /* or NULL */
-	void *userdata;         /* for lost */
+	void *userdata;         /* for lost and state */
+	slot_state_fn *state;   /* or NULL */
+	int64_t reconnect_ms;   /* how long to try when the connection has broken; 0: never; -1: no end;
+				   -1 */
 };
 
 #define SLOT_CONNECT_OPTIONS_INIT \
-	{ sizeof(struct slot_connect_options), NULL, 5000, 10000, NULL, 0, NULL, NULL }
+	{ sizeof(struct slot_connect_options), NULL, 5000, 10000, NULL, 0, NULL, NULL, NULL, -1 }
 
 /* Connects to slotd and waits for its first answer: a socket that systemd keeps open accepts
  * connections while slotd is down.  options may be NULL.  On failure *conn is NULL and errno is
@@ -211,20 +233,41 @@ SLOT_API uint32_t slot_hold_limit(const struct slot_hold *hold);         /* unde
  * "disconnected", "closed", "fork", or a word of a later slotd. */
 SLOT_API const char *slot_hold_lost(struct slot_hold *hold);
 
+/* Nonzero while the page proves the hold, 0 for a raw one.  Two reads of memory and one of the clock,
+ * no system call: for each step of the work.  This function and the next may be called by any thread,
+ * while others use the connection, and in signal handlers; until slot_release() or slot_close(). */
+SLOT_API int slot_valid(const struct slot_hold *hold);
+
+/* For how long the page proves the hold, if slotd says nothing more; 0: it is unproven or lost; -1: a
+ * raw hold. */
+SLOT_API int64_t slot_hold_left_ms(const struct slot_hold *hold);
+
+SLOT_API enum slot_state slot_hold_state(const struct slot_hold *hold);
+
 /* A pointer of the caller's; a hold from slot_acquire_start() begins with the one given there. */
 SLOT_API void slot_hold_set_userdata(struct slot_hold *hold, void *userdata);
 SLOT_API void *slot_hold_userdata(const struct slot_hold *hold);
 
 /* --------------------------------------------------------------------------- event loops */
 
-/* The socket; it stays the same, and open, until slot_close().  Watch it, level-triggered, for
+/* One descriptor that stays the same, and open, until slot_close().  Watch it, level-triggered, for
  * the poll(2) events that slot_events() names, and call slot_process() when one of them is there
  * or slot_timeout_ms() has passed (-1: no end; 0: at once).  Ask both again after any other call
- * on the connection.  slot_fd() works in a forked child too, which may clear the close-on-exec
- * flag: then the program that it runs keeps the slots for as long as it lives. */
+ * on the connection. */
 SLOT_API int slot_fd(const struct slot_conn *conn);
 SLOT_API short slot_events(const struct slot_conn *conn);
 SLOT_API int slot_timeout_ms(const struct slot_conn *conn);
+
+/* The socket itself; negative while there is none.  It works in a forked child too, which may clear
+ * the close-on-exec flag: then the program that it runs keeps the slots for as long as it lives, or
+ * until this process has connected anew. */
+SLOT_API int slot_socket_fd(const struct slot_conn *conn);
+
+/* How long slotd proves a hold at a time, and how much earlier than others may have the slot that
+ * ends; 0: without a page, all holds are raw.  A healthy hold has three quarters of the lease, less
+ * the margin and the time that slotd's backend may take to answer, always before it. */
+SLOT_API int64_t slot_lease_ms(const struct slot_conn *conn);
+SLOT_API int64_t slot_margin_ms(const struct slot_conn *conn);
 
 /* Reads, writes, and calls the callbacks that are due; the only function that calls those of
  * slot_acquire_start() and slot_lost_fn.  Does not block.  Fails when the connection has ended,

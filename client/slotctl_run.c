@@ -133,7 +133,7 @@ ctl_run(const struct ctl *c)
 	if (set_environment(&t) != 0)
 		error = ENOMEM, child.failed_exec = false;
 	else
-		error = child_start(&child, c->rest, c->close ? -1 : slot_fd(t.conn), &signals);
+		error = child_start(&child, c->rest, c->close ? -1 : slot_socket_fd(t.conn), &signals);
 	if (error != 0) {
 		taken_give_back(&t);
 		return say_not_started(&child, c->rest[0], error);

@@ -231,7 +231,8 @@ END_TEST
 START_TEST(codes_are_explained)
 {
 	static const int ours[] = {0, SLOT_EINVAL, SLOT_EFORK, SLOT_EBUSY, SLOT_ENOACCESS, SLOT_ENODAEMON,
-	    SLOT_ESYSTEM, SLOT_EUNANSWERED, SLOT_EDISCONNECTED, SLOT_EPROTOCOL, SLOT_EOTHER};
+	    SLOT_ESYSTEM, SLOT_EUNANSWERED, SLOT_EDISCONNECTED, SLOT_EPROTOCOL, SLOT_EOTHER,
+	    SLOT_EUNPROVEN};
 
 	for (size_t i = 0; i < COUNT(ours); i++)
 		ck_assert_str_ne(slot_error_word(ours[i]), slot_error_word(1));
