@@ -196,6 +196,7 @@ loop_drain(struct loop *loop)
 		case ARB_EXCHANGE:
 			loop->backend->ask(loop->backend, action.link, action.xch);
 			break;
+		case ARB_TELL_UNPROVEN:
 		case ARB_TELL_KEPT:
 		case ARB_CELL_SET:
 		case ARB_CELL_END:

@@ -10,7 +10,7 @@ arb_act(struct arb *arb, enum arb_action_type type)
 
 	ALLOC_ROOM(arb->actions, arb->n_actions, arb->cap_actions, 1);
 	act = &arb->actions[arb->n_actions++];
-	*act = (struct arb_action){.type = type};
+	*act = (struct arb_action){.type = type, .cell = ARB_NO_CELL};
 	return act;
 }
 

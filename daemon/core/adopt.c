@@ -115,6 +115,7 @@ adopt_resume(struct arb *arb, struct client *c, const struct arb_event *e)
 		refuse_resume(arb, c, e, inherited && !arb->gone ? WIRE_ERR_NOMEM : WIRE_ERR_LOST);
 		return;
 	}
+	g->drop_on_lapse = e->resume.drop_on_lapse;
 	group_touch(arb, g);
 	for (uint32_t i = 0; i < n; i++) {
 		struct slot *s = slot_find(g, e->resume.slots[i]);

@@ -19,6 +19,10 @@ arb_new(const struct arb_conf *conf)
 	arb->conf = *conf;
 	arb->era = conf->era;
 	arb->longest_lease = conf->lease;
+	if (!cells_init(&arb->cells, conf->max_cells)) {
+		free(arb);
+		return NULL;
+	}
 	heap_init(&arb->timers, timer_before);
 	TAILQ_INIT(&arb->touched);
 	return arb;
@@ -143,6 +147,9 @@ handle(struct arb *arb, const struct arb_event *e)
 	case ARB_CLIENT_KICK:
 		client_kick(arb, c);
 		break;
+	case ARB_CLIENT_STRICT:
+		c->strict = e->strict;
+		break;
 	case ARB_ACQUIRE:
 		waiter_acquire(arb, c, e->request, &e->acquire);
 		break;
@@ -220,6 +227,7 @@ arb_free(struct arb *arb)
 		HASH_DEL(arb->other_leases, other);
 		free(other);
 	}
+	cells_fini(&arb->cells);
 	heap_fini(&arb->timers);
 	arena_fini(&arb->arena);
 	free(arb->actions);

@@ -39,7 +39,8 @@ struct arb_conf {
 	nsec recall;            /* how long a now-or-never want may wait for idle slots elsewhere */
 	nsec command_timeout;   /* no reply for this long: ARB_HANG_UP */
 	bool sole;              /* nobody else shares the backend: a lease that ends ends nothing */
-	bool drop_on_lapse;     /* every hold ends with its lease, strict clients' too */
+	uint32_t max_cells;     /* of the lease page; 0: there is none, and every hold is a raw one */
+	uint32_t max_groups;    /* known at a time; 0: any number */
 	unsigned n_links;       /* command connections; a group always uses the same one.  >= 1 */
 };
 
@@ -48,6 +49,7 @@ enum arb_event_type {
 	ARB_CLIENT_OPEN,
 	ARB_CLIENT_GONE,        /* its connection is closed: everything of it goes back */
 	ARB_CLIENT_KICK,        /* we close it: its holds are lost first, then it is gone as well */
+	ARB_CLIENT_STRICT,      /* it reads the lease page from now on, or no more */
 	ARB_ACQUIRE,
 	ARB_RELEASE,
 	ARB_RELEASE_ALL,
@@ -62,6 +64,13 @@ enum arb_event_type {
 	ARB_STOP,               /* give idle slots back, answer every waiter ERR shutdown */
 };
 
+/* What an ACQUIRE meets while the backend cannot be asked. */
+enum arb_on_down {
+	ARB_DOWN_WAIT,          /* it waits, and is UNAVAILABLE when its time is over */
+	ARB_DOWN_REFUSE,        /* UNAVAILABLE at once */
+	ARB_DOWN_OPEN,          /* OK without a slot: slot 0, and a token that no resource takes */
+};
+
 /* The default and bounds that apply to a request, from the group's configuration. */
 struct arb_acquire {
 	const char *group;
@@ -72,6 +81,9 @@ struct arb_acquire {
 	nsec wait;              /* 0: now or never; NSEC_NEVER: for ever */
 	nsec hold;              /* end it by force after this; NSEC_NEVER: do not */
 	uint32_t max_waiters;   /* 0: any number */
+	uint32_t max_holds;     /* slots that the client may hold, of all groups; 0: any number */
+	bool drop_on_lapse;     /* every hold ends with its lease, strict clients' too */
+	enum arb_on_down on_down;
 };
 
 struct arb_event {
@@ -84,6 +96,7 @@ struct arb_event {
 			uint32_t uid;
 			bool strict;    /* reads the lease page */
 		} open;
+		bool strict;            /* ARB_CLIENT_STRICT */
 		struct arb_acquire acquire;
 		struct {
 			const char *group;
@@ -102,6 +115,7 @@ struct arb_event {
 			uint64_t token;
 			int64_t limit;          /* under which it was granted, or XCH_NO_LIMIT */
 			nsec hold;              /* forced end of one that does not just move */
+			bool drop_on_lapse;
 			nsec until;             /* deadline of the inherited cell, which has the
 						   client's uid; 0: there is none */
 		} resume;
@@ -119,15 +133,20 @@ struct arb_event {
 enum arb_action_type {
 	ARB_ANSWER,
 	ARB_TELL_LOST,          /* a hold has ended that its client did not release */
-	ARB_TELL_KEPT,          /* an unproven hold is proven again (strict clients only) */
+	ARB_TELL_UNPROVEN,      /* its lease has ended, and nobody has spoken since (strict only) */
+	ARB_TELL_KEPT,          /* an unproven hold is proven again (strict only) */
 	ARB_EXCHANGE,           /* send xch to the backend */
 	ARB_HANG_UP,            /* drop that link: no reply in time; ARB_LINK_DOWN must follow */
-	ARB_CELL_SET,           /* write the hold's cell (strict clients only) */
-	ARB_CELL_END,           /* token 0 into the hold's cell, before anything else */
+	ARB_CELL_SET,           /* write the cells of these slots: slots[i] has cell + i.  A hold of
+				   which a slot was given back may need several of these */
+	ARB_CELL_END,           /* token 0 into the cells, before anything else; they may be given to
+				   another hold in the same step */
 	ARB_DIFFERS,            /* another host is configured otherwise; said of a limit once while the
 				   group is known, of a lease once */
 	ARB_IS_GONE,            /* another daemon runs with our install id: start afresh with a new one */
 };
+
+#define ARB_NO_CELL UINT32_MAX
 
 enum arb_lost { ARB_LOST_HOLD, ARB_LOST_LEASE, ARB_LOST_TAKEN, ARB_LOST_EVICT };
 
@@ -141,12 +160,17 @@ struct arb_action {
 	uint32_t n_slots;       /* OK to an ACQUIRE or RESUME; TELL_*, CELL_*; else 0 */
 	const uint32_t *slots;
 	uint64_t token;
+	uint32_t cell;          /* CELL_*: of slots[0]; OK to an ACQUIRE or RESUME: likewise, or
+				   ARB_NO_CELL: the hold is a raw one */
+	uint32_t uid;           /* CELL_SET: of the client */
 	uint32_t limit;         /* OK to an ACQUIRE; FULL, TIMEOUT, TOOBIG: effective limit */
 	uint32_t n;             /* TOOBIG: n asked for; QUEUEFULL: waiting; OK to RELEASE *: holds */
-	uint32_t m;             /* QUEUEFULL: max_waiters; OK to RELEASE *: waits */
+	uint32_t m;             /* QUEUEFULL: max_waiters; GROUPS: max_groups; HOLDS: max_holds; OK to
+				   RELEASE *: waits */
 	uint32_t slot;          /* NOTHOLD, LOST: which slot */
 	nsec waited;            /* TIMEOUT */
 	const char *text;       /* BACKEND: what it said; UNAVAILABLE: why */
+	const char *why;        /* UNAVAILABLE: the same as a word that stays: away, grace, silent */
 	nsec retry;             /* UNAVAILABLE: ask again after this */
 	nsec deadline;          /* CELL_SET */
 	unsigned link;          /* EXCHANGE, HANG_UP */
@@ -173,6 +197,8 @@ struct arb_group_status {
 	int64_t asked;          /* own limit of the last request that named one, or XCH_NO_LIMIT */
 	int64_t live;           /* the group's live limit, or XCH_NO_LIMIT */
 	uint32_t held, idle, ending, waiting;
+	uint32_t unproven;      /* slots of those held */
+	uint32_t open;          /* let in without a slot, beside those held */
 	uint32_t in_use;        /* in all daemons, as last heard */
 	nsec oldest;            /* when the oldest waiter asked; NSEC_NEVER: none */
 	nsec deadline;          /* until when the lease may be believed; NSEC_NEVER: no end; 0: not */
@@ -188,8 +214,10 @@ struct arb_holder {
 	int64_t pid;            /* 0: unknown */
 	uint32_t uid;
 	const char *label;      /* "": none */
-	uint32_t slot;
+	uint32_t slot;          /* 0: let in without one, while the backend was away */
 	uint64_t token;
+	uint32_t cell;          /* or ARB_NO_CELL */
+	bool proven;
 	nsec since;
 };
 
@@ -206,7 +234,13 @@ struct arb_waiter {
 struct arb_stats {
 	uint64_t acquires, grants, grants_idle, handovers, releases, timeouts, fulls, cancels, losts;
 	uint64_t exchanges, pushes, resyncs;
+	uint64_t lapses;        /* leases of groups with holds that ended */
+	uint64_t unproven, kept; /* holds that became so, and those of them that were proven again */
+	uint64_t adoptions;     /* holds taken over from a former daemon */
+	uint64_t opens;         /* let in without a slot */
+	uint64_t no_cells;      /* holds of strict clients that got no cell */
 	uint32_t clients, groups, holds, waiters;
+	uint32_t open, cells;   /* now */
 };
 
 /* False if the group is not known: *status then says 0 everywhere. */

@@ -15,6 +15,7 @@
 
 #include "daemon/core/alloc.h"
 #include "daemon/core/arbiter.h"
+#include "daemon/core/cells.h"
 #include "daemon/core/heap.h"
 #include "daemon/core/rules.h"
 
@@ -64,11 +65,12 @@ struct hold {
 	nsec length;            /* hold=, or NSEC_NEVER */
 	struct timer timer;     /* HELD: its forced end; ENDING: when its slots go on */
 	bool is_many;           /* was granted n > 1 */
-	bool is_page;           /* its client reads the lease page */
+	bool is_page;           /* HELD: it has cells, and its client reads them */
 	TAILQ_ENTRY(hold) of_client; /* client->holds, or client->lost */
 	TAILQ_ENTRY(hold) of_group;  /* group->holds: HELD, ENDING */
 	uint32_t n;
-	uint32_t slots[];
+	uint32_t cap;           /* n of the request */
+	uint32_t slots[];       /* cap of them; behind them as many cells: see hold_cells() */
 };
 
 /* Waiters with the same limit of their own. */
@@ -138,6 +140,7 @@ struct group {
 
 	int64_t configured, asked, live;
 	uint32_t max_waiters;   /* 0: any number */
+	bool drop_on_lapse;
 	uint32_t in_use;        /* as last heard */
 	struct xch_peer differs[XCH_PEERS_MAX]; /* likewise: see struct arb_group_status */
 	uint32_t n_differs;
@@ -154,6 +157,8 @@ struct group {
 	uint64_t high;          /* highest number heard */
 	uint64_t granted;       /* highest number of a grant to us */
 	nsec deadline;          /* until then the lease may be believed */
+	uint32_t n_page;        /* holds with cells */
+	nsec cells_until;       /* deadline that each of those has, or a later one */
 	nsec hot_until;
 	nsec renew_at, look_at;
 	nsec grace_until;       /* the backend grants nothing before */
@@ -198,6 +203,7 @@ struct arb {
 	struct group *groups;
 	struct waiter *waiters;
 	struct adopt *adopts;
+	struct cells cells;
 	struct heap timers;
 	TAILQ_HEAD(, group) touched;
 	struct arb_action *actions;
@@ -258,6 +264,26 @@ void hold_drop_slot(struct arb *arb, struct hold *h, struct slot *s); /* may fre
 void hold_lost(struct arb *arb, struct hold *h, enum arb_lost reason); /* its slots must be gone */
 void hold_end(struct arb *arb, struct hold *h, enum arb_lost reason);  /* ENDING for the margin */
 void hold_slot_lost(struct arb *arb, struct group *g, uint32_t num, uint64_t number);
+
+/* The cell of each slot. */
+static inline uint32_t *
+hold_cells(const struct hold *h)
+{
+	return (uint32_t *)h->slots + h->cap;
+}
+
+/* ---- proof.c: what strict clients read in the cells of their holds, and are told of it */
+nsec proof_deadline(const struct arb *arb, const struct group *g);
+void proof_begin(struct arb *arb, struct hold *h);      /* takes cells for it, if its client reads them */
+void proof_write(struct arb *arb, const struct hold *h);
+void proof_end(struct arb *arb, struct hold *h);        /* before anything else of it ends */
+void proof_end_one(struct arb *arb, struct hold *h, uint32_t i);
+void proof_move(struct arb *arb, struct hold *h, struct client *c);
+void proof_renew(struct arb *arb, struct group *g, bool kept);
+nsec proof_renew_at(const struct arb *arb, const struct group *g, nsec sent_at);
+nsec proof_due(const struct arb *arb, const struct group *g);
+void proof_tick(struct arb *arb, struct group *g);
+void proof_lapse(struct arb *arb, struct group *g);
 
 /* ---- waiter.c: those who wait, and their order */
 void waiter_acquire(struct arb *arb, struct client *c, uint64_t request, const struct arb_acquire *a);

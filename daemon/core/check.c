@@ -15,6 +15,7 @@ check_slots(const struct group *g)
 	uint32_t n[SLOT_NSTATES] = {0};
 	const struct slot *s, *tmp;
 	const struct hold *h;
+	uint32_t pages = 0;
 
 	HASH_ITER (hh, g->slots, s, tmp) {
 		uint32_t covered = 0;
@@ -35,11 +36,14 @@ check_slots(const struct group *g)
 		assert(n[i] == g->n_state[i]);
 	assert(g->idle.n == n[SLOT_IDLE]);
 	TAILQ_FOREACH (h, &g->holds, of_group) {
+		pages += h->is_page;
+		assert(!h->is_page || h->state == HOLD_HELD);
 		assert(h->n > 0 && (h->client != NULL || h->state == HOLD_ENDING));
 		check_timer(&h->timer);
 		for (uint32_t i = 0; i < h->n; i++)
 			assert(slot_find(g, h->slots[i])->hold == h);
 	}
+	assert(pages == g->n_page);
 }
 
 static void
@@ -82,7 +86,7 @@ arb_check(const struct arb *arb)
 	const struct group *g, *next_group;
 	const struct client *c, *next_client;
 	const struct hold *h;
-	uint32_t held = 0, lost;
+	uint32_t held = 0, cells = 0, lost;
 
 	assert(!arb->busy && TAILQ_EMPTY(&arb->touched));
 	HASH_ITER (hh, arb->groups, g, next_group) {
@@ -93,10 +97,12 @@ arb_check(const struct arb *arb)
 		assert(g->request == NULL || !(g->synced && g->request->full));
 		assert(g->n_waiters == 0 || g->n_state[SLOT_IDLE] == 0 ||
 		    (arb->link_up >> g->link & 1) == 0);
-		TAILQ_FOREACH (h, &g->holds, of_group)
+		TAILQ_FOREACH (h, &g->holds, of_group) {
 			held += h->state == HOLD_HELD;
+			cells += h->is_page ? h->n : 0;
+		}
 	}
-	assert(held == arb->n_holds);
+	assert(held == arb->n_holds && cells == arb->cells.n_used);
 	HASH_ITER (hh, arb->clients, c, next_client) {
 		lost = 0;
 		TAILQ_FOREACH (h, &c->lost, of_client) {

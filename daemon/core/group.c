@@ -183,6 +183,7 @@ drop_hold(struct arb *arb, struct group *g, struct hold *h, enum arb_lost reason
 static void
 lapse(struct arb *arb, struct group *g)
 {
+	bool had_holds = !TAILQ_EMPTY(&g->holds);
 	struct hold *h, *next;
 
 	forget_exchanges(g);
@@ -190,10 +191,12 @@ lapse(struct arb *arb, struct group *g)
 		slot_forget(g, TAILQ_FIRST(&g->idle_by_age));
 	for (h = TAILQ_FIRST(&g->holds); h != NULL; h = next) {
 		next = TAILQ_NEXT(h, of_group);
-		if (arb->conf.drop_on_lapse || !h->is_page || h->state == HOLD_ENDING)
+		if (g->drop_on_lapse || !h->is_page || h->state == HOLD_ENDING)
 			drop_hold(arb, g, h, ARB_LOST_LEASE);
 	}
 	g->lapsed = g->slots != NULL;
+	arb->stats.lapses += had_holds;
+	proof_lapse(arb, g);
 	if (g->slots != NULL || g->n_waiters > 0 || !TAILQ_EMPTY(&g->adopts))
 		g->poke = true;
 }
@@ -237,6 +240,7 @@ group_tick(struct arb *arb, struct group *g)
 {
 	if (RULE(EXPIRE) && g->deadline != 0 && !group_is_valid(arb, g))
 		lapse(arb, g);
+	proof_tick(arb, g);
 	if (g->request != NULL && arb->now >= g->hang_at) {
 		g->hang_at = arb->now + arb->conf.command_timeout;
 		arb_act(arb, ARB_HANG_UP)->link = g->link;
@@ -279,6 +283,7 @@ group_rearm(struct arb *arb, struct group *g)
 		sooner(&at, g->look_at < g->renew_at ? g->look_at : g->renew_at);
 	else if (up && (g->slots != NULL || !TAILQ_EMPTY(&g->adopts)))
 		sooner(&at, g->renew_at);
+	sooner(&at, proof_due(arb, g));
 	if (up && !TAILQ_EMPTY(&g->idle_by_age))
 		sooner(&at, TAILQ_FIRST(&g->idle_by_age)->idle_since + arb->conf.idle);
 	if (at < g->timer.at)

@@ -123,7 +123,7 @@ slot_released(struct arb *arb, struct group *g, struct slot *s, bool is_many)
 struct hold *
 hold_new(struct client *c, struct group *g, uint32_t n, const char *label)
 {
-	struct hold *h = calloc(1, sizeof *h + n * sizeof *h->slots);
+	struct hold *h = calloc(1, sizeof *h + 2 * n * sizeof *h->slots);
 
 	if (h == NULL)
 		return NULL;
@@ -134,28 +134,12 @@ hold_new(struct client *c, struct group *g, uint32_t n, const char *label)
 	h->state = HOLD_ASKED;
 	h->client = c;
 	h->group = g;
-	h->n = n;
+	h->n = h->cap = n;
 	h->is_many = n > 1;
-	h->is_page = c->strict;
 	h->length = NSEC_NEVER;
 	h->timer.kind = TIMER_HOLD;
 	h->timer.at = NSEC_NEVER;
 	return h;
-}
-
-static void
-cell_end(struct arb *arb, const struct hold *h)
-{
-	struct arb_action *act;
-
-	if (!h->is_page || !RULE(CELLS))
-		return;
-	act = arb_act(arb, ARB_CELL_END);
-	act->client = h->client->id;
-	act->group = h->group->name;
-	act->n_slots = h->n;
-	act->slots = arb_copy_slots(arb, h->slots, h->n);
-	act->token = h->token;
 }
 
 /* Out of the lists it is in. */
@@ -198,17 +182,16 @@ hold_tell(struct arb *arb, const struct hold *h, uint64_t request)
 {
 	struct arb_action *act;
 
-	for (int cell = h->is_page; cell >= 0; cell--) {
-		act = cell ? arb_act(arb, ARB_CELL_SET)
-			   : arb_answer(arb, h->client->id, request, WIRE_OK);
-		act->client = h->client->id;
-		act->group = h->group->name;
-		act->n_slots = h->n;
-		act->slots = arb_copy_slots(arb, h->slots, h->n);
-		act->token = h->token;
-		act->limit = h->limit;
-		act->deadline = h->group->deadline;
-	}
+	proof_write(arb, h);
+	act = arb_answer(arb, h->client->id, request, WIRE_OK);
+	act->group = h->group->name;
+	act->n_slots = h->n;
+	act->slots = arb_copy_slots(arb, h->slots, h->n);
+	act->token = h->token;
+	act->limit = h->limit;
+	act->deadline = proof_deadline(arb, h->group);
+	if (h->is_page)
+		act->cell = hold_cells(h)[0];
 }
 
 void
@@ -235,6 +218,7 @@ hold_give(struct arb *arb, struct hold *h, uint64_t request, uint64_t token, uin
 	arb->stats.grants++;
 	if (h->length < NSEC_NEVER)
 		timer_set(arb, &h->timer, arb->now + h->length);
+	proof_begin(arb, h);
 	hold_tell(arb, h, request);
 	group_touch(arb, g);
 }
@@ -243,11 +227,8 @@ void
 hold_move(struct arb *arb, struct hold *h, struct client *c, uint64_t request)
 {
 	assert(h->state == HOLD_HELD);
-	if (!c->strict)
-		cell_end(arb, h);
 	TAILQ_REMOVE(&h->client->holds, h, of_client);
-	h->client = c;
-	h->is_page = c->strict;
+	proof_move(arb, h, c);
 	TAILQ_INSERT_TAIL(&c->holds, h, of_client);
 	hold_tell(arb, h, request);
 }
@@ -283,7 +264,7 @@ hold_let_go(struct arb *arb, struct hold *h)
 	for (uint32_t i = 0; i < n; i++)
 		slot_find(g, slots[i])->hold = NULL;
 	if (was_held) {
-		cell_end(arb, h);
+		proof_end(arb, h);
 		hold_free(arb, h);
 	} else {
 		hold_bury(arb, h);
@@ -305,6 +286,7 @@ hold_drop_slot(struct arb *arb, struct hold *h, struct slot *s)
 	}
 	while (h->slots[i] != s->num)
 		i++;
+	proof_end_one(arb, h, i);
 	h->n--;
 	memmove(h->slots + i, h->slots + i + 1, (h->n - i) * sizeof *h->slots);
 	slot_released(arb, h->group, s, true);
@@ -312,11 +294,11 @@ hold_drop_slot(struct arb *arb, struct hold *h, struct slot *s)
 }
 
 static void
-tell_lost(struct arb *arb, const struct hold *h, enum arb_lost reason)
+tell_lost(struct arb *arb, struct hold *h, enum arb_lost reason)
 {
 	struct arb_action *act;
 
-	cell_end(arb, h);
+	proof_end(arb, h);
 	act = arb_act(arb, ARB_TELL_LOST);
 	act->client = h->client->id;
 	act->group = h->group->name;

@@ -13,6 +13,7 @@ fill(const struct group *g, struct arb_group_status *st)
 	    .idle = g->n_state[SLOT_IDLE],
 	    .ending = g->n_state[SLOT_ENDING],
 	    .waiting = g->n_waiters,
+	    .unproven = g->lapsed ? g->n_state[SLOT_HELD] : 0,
 	    .in_use = g->in_use,
 	    .oldest = g->n_waiters > 0 ? TAILQ_FIRST(&g->waiters)->since : NSEC_NEVER,
 	    .deadline = g->deadline,
@@ -55,6 +56,18 @@ by_number(const void *a, const void *b)
 	return (x->num > y->num) - (x->num < y->num);
 }
 
+static uint32_t
+cell_of(const struct hold *h, uint32_t slot)
+{
+	uint32_t i = 0;
+
+	if (!h->is_page)
+		return ARB_NO_CELL;
+	while (h->slots[i] != slot)
+		i++;
+	return hold_cells(h)[i];
+}
+
 void
 arb_holders(const struct arb *arb, const char *name, void (*fn)(void *, const struct arb_holder *),
     void *arg)
@@ -75,7 +88,8 @@ arb_holders(const struct arb *arb, const char *name, void (*fn)(void *, const st
 
 		fn(arg, &(struct arb_holder){.client = h->client->id, .pid = h->client->pid,
 		    .uid = h->client->uid, .label = h->label != NULL ? h->label : "",
-		    .slot = v[i]->num, .token = h->token, .since = h->since});
+		    .slot = v[i]->num, .token = h->token, .cell = cell_of(h, v[i]->num),
+		    .proven = !g->lapsed, .since = h->since});
 	}
 	free(v);
 }
@@ -105,4 +119,5 @@ arb_stats(const struct arb *arb, struct arb_stats *stats)
 {
 	*stats = arb->stats;
 	stats->holds = arb->n_holds;
+	stats->cells = arb->cells.n_used;
 }

@@ -332,29 +332,6 @@ heard_refused(struct arb *arb, struct group *g, uint64_t id)
 	adopt_refuse(arb, a);
 }
 
-/* The new deadline into every cell; lost holds are out of the list by now. */
-static void
-renew_cells(struct arb *arb, struct group *g, bool kept)
-{
-	struct hold *h;
-
-	TAILQ_FOREACH (h, &g->holds, of_group) {
-		if (h->state != HOLD_HELD || !h->is_page)
-			continue;
-		for (int what = 0; what <= kept; what++) {
-			struct arb_action *act = arb_act(arb, what ? ARB_TELL_KEPT : ARB_CELL_SET);
-
-			act->client = h->client->id;
-			act->group = g->name;
-			act->n_slots = h->n;
-			act->slots = arb_copy_slots(arb, h->slots, h->n);
-			act->token = h->token;
-			act->limit = h->limit;
-			act->deadline = g->deadline;
-		}
-	}
-}
-
 /* Another daemon runs with our install id. */
 static void
 is_gone(struct arb *arb)
@@ -505,7 +482,6 @@ sync_reply(struct arb *arb, struct group *g, const struct xch_reply *re)
 		g->version = 0;
 	}
 	g->doubt = false;
-	g->renew_at = arb->conf.sole ? NSEC_NEVER : g->sent_at + arb->conf.lease / 4;
 	g->look_at = re->look == USEC_NEVER ? NSEC_NEVER : after(arb, re->look) + LOOK_SLACK;
 	if (re->last > g->high)
 		g->high = re->last;
@@ -529,7 +505,8 @@ sync_reply(struct arb *arb, struct group *g, const struct xch_reply *re)
 	for (uint32_t i = 0; i < re->n_refused; i++)
 		heard_refused(arb, g, re->refused[i]);
 	if (!g->lapsed)
-		renew_cells(arb, g, kept);
+		proof_renew(arb, g, kept);
+	g->renew_at = arb->conf.sole ? NSEC_NEVER : proof_renew_at(arb, g, g->sent_at);
 	for (uint32_t i = 0; i < re->n_granted; i++)
 		heard_granted(arb, g, &re->granted[i], false);
 	if (limits)

@@ -202,6 +202,7 @@ waiter_acquire(struct arb *arb, struct client *c, uint64_t request, const struct
 	g->configured = a->configured;
 	if (a->limit != XCH_NO_LIMIT)
 		g->asked = a->limit;
+	g->drop_on_lapse = a->drop_on_lapse;
 	group_touch(arb, g);
 
 	limit = group_limit(g, a->limit);

@@ -24,7 +24,8 @@ call_arrives(struct world *w, struct event *e)
 		ev->release.slots = call->slots;
 	} else if (ev->type == ARB_RESUME) {
 		ev->resume.slots = call->slots;
-		ev->resume.until = daemon_inherited(s->daemon, s->client->group, ev->resume.token);
+		ev->resume.until = page_inherited(s->daemon->page, s->client->group,
+		    ev->resume.n_slots, call->slots, ev->resume.token, s->client->uid);
 	}
 	if (ask != NULL)
 		ask->since = w->now;
@@ -76,10 +77,12 @@ call_release(struct client *c, uint32_t n)
 	struct call *call = call_send(c, all ? ARB_RELEASE_ALL : ARB_RELEASE);
 
 	for (uint32_t i = 0; i < n; i++) {
-		uint32_t k = (uint32_t)rng_between(&w->rng, i, b->n), slot = b->slots[i];
+		uint32_t k = (uint32_t)rng_between(&w->rng, i, b->n), slot = b->slots[i], cell = b->cells[i];
 
 		b->slots[i] = b->slots[k];
 		b->slots[k] = slot;
+		b->cells[i] = b->cells[k];
+		b->cells[k] = cell;
 	}
 	TRACE(w, "%s > RELEASE %s %s", c->name, group_names[b->group], show_slots(n, b->slots));
 	call->event.request = ask_new(c, ASK_RELEASE);
@@ -135,13 +138,18 @@ call_resume(struct client *c)
 	call->event.resume.token = b->token;
 	call->event.resume.limit = b->limit;
 	call->event.resume.hold = NSEC_NEVER;
+	call->event.resume.drop_on_lapse = c->w->drop;
 	memcpy(call->slots, b->slots, b->n * sizeof *b->slots);
 }
 
 void
 call_open(struct client *c)
 {
-	call_send(c, ARB_CLIENT_OPEN)->event.open.strict = c->strict;
+	struct call *call = call_send(c, ARB_CLIENT_OPEN);
+
+	call->event.open.uid = c->uid;
+	if (c->strict)
+		call_send(c, ARB_CLIENT_STRICT)->event.strict = true;
 }
 
 void
@@ -178,7 +186,7 @@ call_acquire(struct client *c, int64_t n, int64_t own, nsec wait)
 	ask->own = own;
 	call->event.acquire = (struct arb_acquire){.group = group_names[c->group],
 	    .n = (uint32_t)n, .limit = own, .configured = c->host->configured, .wait = wait,
-	    .hold = NSEC_NEVER, .max_waiters = w->max_waiters};
+	    .hold = NSEC_NEVER, .max_waiters = w->max_waiters, .drop_on_lapse = w->drop};
 	if (rng_chance(&w->rng, w->p_hold))
 		call->event.acquire.hold = rng_between(&w->rng, 1 * MS, w->hold_max);
 	TRACE(w, "%s > ACQUIRE %s n=%lld limit=%lld wait=%lld ms", c->name, group_names[c->group],

@@ -104,7 +104,7 @@ check_beliefs(struct world *w)
 void
 check_lost(struct client *c, const char *how)
 {
-	if (c->w->profile->keep && c->strict)
+	if (c->w->profile->keep && c->belief.page != NULL)
 		world_fail(c->w, "S8: %s loses %s for nothing, %s", c->name,
 		    show_slots(c->belief.n, c->belief.slots), how);
 }

@@ -12,7 +12,7 @@
 /* A line on its way to the client. */
 struct word {
 	struct arb_action act;
-	struct cell *cell;
+	const struct page *page; /* NULL: without a cell */
 	uint32_t slots[N_MAX];
 };
 
@@ -27,8 +27,11 @@ belief_is_valid(const struct belief *b)
 	const struct client *c = b->client;
 	const struct daemon *d = c->session != NULL ? c->session->daemon : NULL;
 
-	if (c->strict)
-		return host_now(c->host) < b->cell->deadline;
+	if (b->page != NULL) {
+		const struct cell *cell = &b->page->cells[b->cells[0]];
+
+		return cell->token == b->token && host_now(c->host) < cell->deadline;
+	}
 	return !b->ended && d != NULL && d->alive && !d->paused;
 }
 
@@ -40,6 +43,17 @@ belief_drop(struct client *c)
 	c->holds = false;
 }
 
+/* What an OK says of it: the slots may come in another order. */
+static void
+belief_slots(struct belief *b, const struct word *word)
+{
+	b->n = word->act.n_slots;
+	b->page = word->page;
+	memcpy(b->slots, word->slots, b->n * sizeof *b->slots);
+	for (uint32_t i = 0; i < b->n; i++)
+		b->cells[i] = word->act.cell + i;
+}
+
 static void
 belief_begin(struct client *c, const struct word *word)
 {
@@ -47,10 +61,9 @@ belief_begin(struct client *c, const struct word *word)
 
 	assert(!c->holds && act->n_slots <= N_MAX);
 	c->switches = false;
-	c->belief = (struct belief){.client = c, .group = c->group, .n = act->n_slots,
-	    .token = act->token, .limit = act->limit, .cell = word->cell,
-	    .ended = act->token == c->ended};
-	memcpy(c->belief.slots, word->slots, act->n_slots * sizeof *word->slots);
+	c->belief = (struct belief){.client = c, .group = c->group, .token = act->token,
+	    .limit = act->limit, .ended = act->token == c->ended};
+	belief_slots(&c->belief, word);
 	c->holds = true;
 	LIST_INSERT_HEAD(&c->w->beliefs[c->group], &c->belief, link);
 	check_belief(c->w, &c->belief, BELIEF_NEW);
@@ -197,6 +210,7 @@ release(struct client *c, uint32_t n)
 	call_release(c, n);
 	b->n -= n;
 	memmove(b->slots, b->slots + n, b->n * sizeof *b->slots);
+	memmove(b->cells, b->cells + n, b->n * sizeof *b->cells);
 	if (b->n == 0)
 		belief_drop(c);
 }
@@ -212,7 +226,7 @@ client_done(struct world *w, struct event *e)
 		dies(c);
 		return;
 	}
-	if (c->strict && rng_chance(&w->rng, w->p_switch)) {
+	if (c->belief.page != NULL && rng_chance(&w->rng, w->p_switch)) {
 		switches(c);
 		return;
 	}
@@ -276,7 +290,7 @@ hears_answer(struct client *c, const struct word *word)
 		} else {
 			w->stats.resumed++;
 			c->switches = false;
-			c->belief.cell = word->cell;
+			belief_slots(&c->belief, word);
 			check_belief(w, &c->belief, BELIEF_RESUMED);
 		}
 		client_end_hold(c);
@@ -318,8 +332,15 @@ word_arrives(struct world *w, struct event *e)
 		hears_answer(c, word);
 	else if (word->act.type == ARB_TELL_LOST)
 		hears_lost(c, &word->act);
-	else
+	else if (word->act.type == ARB_TELL_KEPT)
 		w->stats.kept++;
+}
+
+/* Whatever it has been granted: its daemon's page is large enough. */
+static bool
+reads_page(const struct client *c)
+{
+	return c->strict && c->w->conf.max_cells == PAGE_CELLS;
 }
 
 void
@@ -333,7 +354,7 @@ client_hears(struct session *s, const struct arb_action *act)
 
 	s->d2c = at > s->d2c ? at : s->d2c + 1;
 	if (act->type == ARB_TELL_LOST) {
-		if (c->strict && !c->stop && rng_chance(&w->rng, c->lazy))
+		if (reads_page(c) && !c->stop && rng_chance(&w->rng, c->lazy))
 			s->d2c += rng_between(&w->rng, 0, LAZY_MAX);
 		/* that its lease is over a raw client should know by the time; what the daemon ends
 		 * counts until it can have heard of that */
@@ -351,13 +372,11 @@ client_hears(struct session *s, const struct arb_action *act)
 	assert(act->n_slots <= N_MAX);
 	for (uint32_t i = 0; i < act->n_slots; i++)
 		word->slots[i] = act->slots[i];
-	word->cell = NULL;
-	if (c->strict && act->type == ARB_ANSWER && act->n_slots > 0) {
-		word->cell = daemon_cell(s->daemon, c->group, act->token);
-		if (word->cell == NULL)
-			world_fail(w, "%s is granted %s without a cell", c->name,
-			    show_slots(act->n_slots, act->slots));
-	}
+	word->page = act->cell != ARB_NO_CELL ? s->daemon->page : NULL;
+	if (c->strict && w->conf.max_cells == PAGE_CELLS && word->page == NULL &&
+	    act->type == ARB_ANSWER && act->n_slots > 0)
+		world_fail(w, "%s is granted %s without a cell", c->name,
+		    show_slots(act->n_slots, act->slots));
 }
 
 static void
@@ -370,7 +389,7 @@ eof_arrives(struct world *w, struct event *e)
 		return;
 	c->session = NULL;
 	c->state = CLIENT_OFF;
-	if (!c->strict)
+	if (c->belief.page == NULL)
 		belief_drop(c);
 	client_connect(c, w->now);
 }

@@ -7,60 +7,6 @@
 
 #define SOURCE_TIMER 0
 
-/* ------------------------------------------------------------------ the lease page */
-
-/* NULL: none. */
-static struct cell *
-cell_find(struct cell *page, int group, uint64_t token)
-{
-	struct cell key = {.key = {(uint64_t)group, token}}, *c;
-
-	HASH_FIND(hh, page, &key.key, sizeof key.key, c);
-	return c;
-}
-
-static struct cell *
-cell_put(struct world *w, struct cell **page, int group, uint64_t token, nsec deadline)
-{
-	struct cell *c = cell_find(*page, group, token);
-
-	if (c == NULL) {
-		c = world_alloc(w, sizeof *c);
-		c->key.group = (uint64_t)group;
-		c->key.token = token;
-		HASH_ADD(hh, *page, key, sizeof c->key, c);
-	}
-	c->deadline = deadline;
-	return c;
-}
-
-/* A new daemon's page begins with its predecessors' cells that have not expired. */
-static void
-page_inherit(struct daemon *d, const struct daemon *old)
-{
-	struct cell *pages[] = {old->inherited, old->cells}, *c, *tmp;
-
-	for (int i = 0; i < 2; i++)
-		HASH_ITER (hh, pages[i], c, tmp)
-			if (c->deadline > host_now(d->host))
-				cell_put(d->host->w, &d->inherited, (int)c->key.group, c->key.token,
-				    c->deadline);
-}
-
-struct cell *
-daemon_cell(const struct daemon *d, int group, uint64_t token)
-{
-	return cell_find(d->cells, group, token);
-}
-
-nsec
-daemon_inherited(const struct daemon *d, int group, uint64_t token)
-{
-	const struct cell *c = cell_find(d->inherited, group, token);
-
-	return c != NULL ? c->deadline : 0;
-}
-
 /* ------------------------------------------------------------------ a daemon's life */
 
 struct daemon *
@@ -76,8 +22,8 @@ daemon_new(struct host *h)
 	d->alive = true;
 	TAILQ_INIT(&d->pending);
 	LIST_INIT(&d->sessions);
+	d->page = page_new(w, h->daemon != NULL ? h->daemon->page : NULL, host_now(h));
 	if (h->daemon != NULL) {
-		page_inherit(d, h->daemon);
 		d->era = h->daemon->era;
 		daemon_fini(h->daemon);
 	}
@@ -147,8 +93,6 @@ daemon_fini(struct daemon *d)
 	}
 	arb_free(d->arb);
 	d->arb = NULL;
-	HASH_CLEAR(hh, d->cells);
-	HASH_CLEAR(hh, d->inherited);
 }
 
 /* ------------------------------------------------------------------ stopped, and continued */
@@ -215,34 +159,6 @@ daemon_pause(struct daemon *d, nsec length)
 /* ------------------------------------------------------------------ carrying actions out */
 
 static void
-carry_cell_set(struct daemon *d, const struct arb_action *act)
-{
-	struct world *w = d->host->w;
-	int group = group_index(act->group);
-	struct cell *c = cell_find(d->cells, group, act->token);
-	bool had_lapsed = c != NULL && c->deadline <= host_now(d->host);
-	struct belief *b;
-
-	c = cell_put(w, &d->cells, group, act->token, act->deadline);
-	if (!had_lapsed)
-		return;
-	LIST_FOREACH (b, &w->beliefs[group], link)
-		if (b->cell == c)
-			check_belief(w, b, BELIEF_PROVEN);
-}
-
-static void
-carry_cell_end(struct daemon *d, const struct arb_action *act)
-{
-	struct cell *c = cell_find(d->cells, group_index(act->group), act->token);
-
-	if (c == NULL)
-		return;
-	HASH_DEL(d->cells, c);
-	c->deadline = 0;
-}
-
-static void
 carry_word(struct daemon *d, const struct arb_action *act)
 {
 	struct session *s;
@@ -265,6 +181,7 @@ carry_out(struct daemon *d, const struct arb_event *e, const struct arb_action *
 		carry_word(d, act);
 		break;
 	case ARB_TELL_LOST:
+	case ARB_TELL_UNPROVEN:
 	case ARB_TELL_KEPT:
 		carry_word(d, act);
 		break;
@@ -277,10 +194,10 @@ carry_out(struct daemon *d, const struct arb_event *e, const struct arb_action *
 		link_hang_up(d, act->link);
 		break;
 	case ARB_CELL_SET:
-		carry_cell_set(d, act);
+		page_set(d, act);
 		break;
 	case ARB_CELL_END:
-		carry_cell_end(d, act);
+		page_end(d, act);
 		break;
 	case ARB_DIFFERS:
 		TRACE(w, "%s hears that %s has another %s", d->name, act->peer->host,

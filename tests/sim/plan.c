@@ -118,11 +118,12 @@ plan_daemons(struct world *w)
 
 	w->conf = (struct arb_conf){.host = "host",
 	    .lease = 10 * SEC, .margin = 500 * MS, .grace = 10 * SEC,
-	    .recall = 250 * MS, .command_timeout = 2 * SEC, .n_links = N_LINKS};
+	    .recall = 250 * MS, .command_timeout = 2 * SEC, .n_links = N_LINKS,
+	    .max_cells = PAGE_CELLS};
 	if (!RULE(LONG_GRACE))
 		w->conf.grace /= 4;
 	w->conf.idle = RNG_PICK(r, idle);
-	w->conf.drop_on_lapse = !w->profile->keep && !w->profile->apart && rng_chance(r, 150);
+	w->drop = !w->profile->keep && !w->profile->apart && rng_chance(r, 150);
 }
 
 static void
@@ -191,7 +192,7 @@ plan_make(struct world *w)
 	    w->profile->name, names[0] != '\0' ? names : " no faults", w->n_hosts, w->n_clients,
 	    (long long)w->base, w->n_limits > 1 ? " and more" : "", (double)w->hold_max / SEC,
 	    w->p_slow > 0 ? ", slow messages" : "",
-	    w->conf.drop_on_lapse ? ", holds drop with the lease" : "");
+	    w->drop ? ", holds drop with the lease" : "");
 }
 
 /* ------------------------------------------------------------------ the run */

@@ -25,6 +25,7 @@
 #define HOST_CLIENTS_MAX 5
 #define SLOTS_MAX 16            /* of a group, as the checks count them */
 #define N_MAX 6                 /* slots of one hold */
+#define PAGE_CELLS 64
 #define PAST_MAX 12
 #define INSTALLS_MAX 64         /* that are told apart; the later ones are not looked at */
 #define DRIFT_PPM 4000          /* how much faster or slower than true time a clock may run */
@@ -125,14 +126,19 @@ struct host {
 	int64_t configured;     /* limit of every group here, or XCH_NO_LIMIT */
 };
 
-/* One hold's cell in the lease page.  A client that knows a page keeps reading it after the death
- * of the daemon that wrote it. */
+/* One slot of a hold in the lease page. */
 struct cell {
-	struct {
-		uint64_t group, token;
-	} key;
-	nsec deadline;          /* 0: the hold has ended */
-	UT_hash_handle hh;
+	uint64_t token;         /* 0: the hold has ended */
+	nsec deadline;
+	int group;
+	uint32_t slot, uid;
+};
+
+/* A client that knows a page keeps reading it after the death of the daemon that wrote it. */
+struct page {
+	struct cell cells[PAGE_CELLS];
+	struct cell *inherited; /* of the daemon's predecessors */
+	uint32_t n_inherited;
 };
 
 struct daemon {
@@ -143,8 +149,7 @@ struct daemon {
 	bool alive, paused, gone;
 	bool deaf;              /* the next push to it is lost */
 	struct conn *link[N_LINKS], *sub;
-	struct cell *cells;     /* by key */
-	struct cell *inherited; /* of its predecessors */
+	struct page *page;
 	uint64_t era;           /* last heard of; kept in the page over a restart */
 	struct event *tick;     /* the one timer */
 	struct event_list pending; /* while paused */
@@ -175,7 +180,8 @@ struct belief {
 	uint32_t n, slots[N_MAX];
 	uint64_t token;
 	uint32_t limit;
-	struct cell *cell;      /* strict clients believe while this says so */
+	const struct page *page; /* NULL: it got no cell */
+	uint32_t cells[N_MAX];  /* of each slot: strict clients believe while the first says so */
 	bool ended;             /* raw ones until they can have heard of the end */
 	LIST_ENTRY(belief) link;
 };
@@ -185,6 +191,7 @@ struct client {
 	struct host *host;
 	char name[12];
 	int group;
+	uint32_t uid;
 	bool strict;
 	unsigned lazy;          /* permille: reads late that it has lost something */
 	enum client_state state;
@@ -257,6 +264,7 @@ struct world {
 	unsigned p_slow;        /* permille of the messages that take ... */
 	nsec slow_max;          /* ... up to this long */
 	struct arb_conf conf;
+	bool drop;              /* holds end with the lease */
 	unsigned p_push_lost, p_push_twice;
 	nsec frozen;            /* the server is, until then */
 	nsec error[N_GROUPS];   /* it can do nothing for that group until then */
@@ -342,8 +350,13 @@ void daemon_kill(struct daemon *d);
 void daemon_pause(struct daemon *d, nsec length);
 void daemon_kick(struct daemon *d, struct session *s);
 void daemon_fini(struct daemon *d);
-struct cell *daemon_cell(const struct daemon *d, int group, uint64_t token); /* NULL: none */
-nsec daemon_inherited(const struct daemon *d, int group, uint64_t token); /* deadline; 0: none */
+
+/* page.c */
+struct page *page_new(struct world *w, const struct page *old, nsec now);       /* old NULL: none */
+nsec page_inherited(const struct page *p, int group, uint32_t n, const uint32_t *slots,
+    uint64_t token, uint32_t uid);
+void page_set(struct daemon *d, const struct arb_action *act);
+void page_end(struct daemon *d, const struct arb_action *act);
 
 /* link.c: the daemon's connections to the server */
 void link_open(struct daemon *d, unsigned link);

@@ -207,6 +207,9 @@ trace_word(const struct world *w, const struct client *c, const struct arb_actio
 	if (act->type == ARB_TELL_LOST)
 		trace_line(w, "%s < !LOST %s %s %s", c->name, show_slots(act->n_slots, act->slots),
 		    show_token(w, act->token), reasons[act->reason]);
+	else if (act->type == ARB_TELL_UNPROVEN)
+		trace_line(w, "%s < !UNPROVEN %s %s", c->name, show_slots(act->n_slots, act->slots),
+		    show_token(w, act->token));
 	else if (act->type == ARB_TELL_KEPT)
 		trace_line(w, "%s < !KEPT %s %s", c->name, show_slots(act->n_slots, act->slots),
 		    show_token(w, act->token));

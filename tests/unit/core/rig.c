@@ -8,7 +8,7 @@ struct arb_conf
 rig_conf(void)
 {
 	return (struct arb_conf){.host = "host", .lease = 10000 * MS, .margin = 500 * MS,
-	    .idle = 1000 * MS, .recall = 250 * MS, .command_timeout = 2000 * MS, .n_links = 1};
+	    .idle = 1000 * MS, .recall = 250 * MS, .command_timeout = 2000 * MS, .n_links = 1, .max_cells = 1000};
 }
 
 struct rig *
@@ -83,6 +83,10 @@ rig_step(struct rig *r, unsigned d, struct arb_event *e)
 			r->cells_set++;
 		else if (act.type == ARB_CELL_END)
 			r->cells_ended++;
+		else if (act.type == ARB_TELL_UNPROVEN)
+			r->unproven++;
+		else if (act.type == ARB_TELL_KEPT)
+			r->kept++;
 		else if (act.type == ARB_DIFFERS)
 			r->differs++;
 		else if (act.type == ARB_EXCHANGE) {

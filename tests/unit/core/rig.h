@@ -32,7 +32,7 @@ struct rig {
 	bool hold_exchanges;            /* ARB_EXCHANGE actions wait for rig_exchange() */
 	bool lose_pushes;
 	const struct xch_request *held[RIG_DAEMONS];
-	unsigned exchanges, hang_ups, recalls, cells_set, cells_ended, differs;
+	unsigned exchanges, hang_ups, recalls, cells_set, cells_ended, unproven, kept, differs;
 	struct rig_answer answers[RIG_REQUESTS];
 	struct {
 		uint64_t client, token;
