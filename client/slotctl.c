@@ -71,7 +71,7 @@ static const struct option_help {
 	{"close", 'o', NULL, OF_RUN, "keep the connection from the command"},
 	{"on-lost", OPT_ON_LOST, "term|warn", OF_RUN,
 	    "end the command if the slot is lost (term), or go on"},
-	{"kill-after", OPT_KILL_AFTER, "TIME", OF_RUN, "KILL it this long after TERM (5s)"},
+	{"kill-after", OPT_KILL_AFTER, "TIME", OF_RUN, "KILL who is left this long after TERM (5s)"},
 	{"quiet", 'q', NULL, OF_HOLD, "say nothing if there is no slot in time"},
 	{"verbose", 'v', NULL, OF_HOLD, "say on stderr what happens"},
 	{"json", OPT_JSON, NULL, OF_SHOW, "for programs"},

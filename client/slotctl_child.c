@@ -1,4 +1,4 @@
-/* The wrapped command: signals read through a descriptor, fork, exec, and how it ended.
+/* The wrapped command: signals read through a descriptor, fork and exec.
  *
  * Signals are blocked from before the fork on and read by signalfd: there is no handler, and no
  * moment at which one could get lost between fork, exec and the end of the child. */
@@ -138,20 +138,4 @@ child_signal(const struct child *c, int signo, bool from_terminal)
 	 * it has moved to a group of its own. */
 	if (!from_terminal || getpgid(c->pid) != getpgrp())
 		kill(c->pid, signo);
-}
-
-bool
-child_ended(const struct child *c, int *status)
-{
-	int any;
-	pid_t pid;
-
-	/* As process 1 of a container we are also the parent of what others have left. */
-	while ((pid = waitpid(-1, &any, WNOHANG)) > 0) {
-		if (pid == c->pid) {
-			*status = any;
-			return true;
-		}
-	}
-	return false;
 }

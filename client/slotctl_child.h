@@ -30,7 +30,4 @@ int child_start(struct child *c, char *const *argv, int keep_fd, struct signals 
 
 void child_signal(const struct child *c, int signo, bool from_terminal);
 
-/* True if it has ended: *status as of waitpid().  A stopped child has not. */
-bool child_ended(const struct child *c, int *status);
-
 #endif

@@ -27,6 +27,34 @@ while True:
     if name == sys.argv[1]:
         sys.exit(7)
 """]
+
+# The command, and whom it leaves anywhere: a child, one of a thread's, one in another session, and a
+# daemon, whose parent has ended.  Each says "NAME is there", and with "ends" its signal, and ends.
+FAMILY = [sys.executable, "-c", """
+import os, signal, sys, threading
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+def live(name):
+    print(f"{name} is there\\n", end="", flush=True)
+    while signal.sigwait({signal.SIGTERM}) and sys.argv[1] != "ends":
+        pass
+    print(f"{name} got SIGTERM\\n", end="", flush=True)
+    os._exit(0)
+def child(name, prepare=lambda: None):
+    if os.fork() == 0:
+        prepare()
+        live(name)
+def leave():
+    os.setsid()
+    if os.fork() != 0:
+        os._exit(0)
+child("child")
+child("session", os.setsid)
+child("daemon", leave)
+thread = threading.Thread(target=lambda: (child("thread's"), signal.pause()), daemon=True)
+thread.start()
+live("command")
+"""]
+FAMILY_NAMES = {"command", "child", "thread's", "session", "daemon"}
 GATE = ["sh", "-c", "echo ready $$; read gate; exit 3"]
 
 
@@ -50,6 +78,15 @@ class Slotctl:
             found = self.line()
             if found != line:
                 raise Failure(f"expected {line!r}, got {found!r}; stderr:\n{self.log}")
+
+    def expect_set(self, lines):
+        """The next lines, in any order."""
+        left = set(lines)
+        while left:
+            line = self.line()
+            if line not in left:
+                raise Failure(f"expected one of {left}, got {line!r}; stderr:\n{self.log}")
+            left.remove(line)
 
     def ready(self):
         """Waits until the command runs.  -> its pid"""

@@ -5,7 +5,7 @@ import socket
 import tempfile
 import unittest
 
-from slotctl import GATE, NAMES_SIGNALS, Case, Slotctl, read_line
+from slotctl import FAMILY, FAMILY_NAMES, GATE, NAMES_SIGNALS, Case, Slotctl, read_line
 from slotd import TIMEOUT
 
 
@@ -49,6 +49,62 @@ class Loss(Case):
         run.signal(signal.SIGUSR1)
         run.expect("SIGUSR1", "")
         self.assertEqual(run.end(), 7)
+        self.slotd.start()
+
+
+class Family(Case):
+    """Whom the command has left anywhere is ended with it; the pipe's end shows that all are gone."""
+
+    def run_family(self, how, *options):
+        run = self.start("run", "g", "-l1", *options, *FAMILY, how)
+        run.expect_set(f"{name} is there" for name in FAMILY_NAMES)
+        self.slotd.kill(keep=True)
+        return run
+
+    def ended(self, run):
+        run.expect("")
+        self.assertEqual(run.end(), 125)
+        self.slotd.start()
+
+    def test_all_are_told(self):
+        run = self.run_family("ends")
+        run.expect_set(f"{name} got SIGTERM" for name in FAMILY_NAMES)
+        self.ended(run)
+
+    def test_and_all_are_killed(self):
+        self.ended(self.run_family("stays", "--kill-after", "20ms"))
+
+    def test_what_a_command_leaves_on_sigterm(self):
+        """It is waited for, and killed in its time."""
+        run = self.start("run", "g", "-l1", "--kill-after", "20ms", "sh", "-c",
+                         "(trap '' TERM; echo ready $$; while :; do read gate; done) & wait")
+        run.ready()
+        self.slotd.kill(keep=True)
+        self.ended(run)
+
+    def test_the_handler_of_sigterm_may_use_commands(self):
+        """What the command starts in answer to SIGTERM is not signalled: it cleans up."""
+        clean_up = """sh -c 'trap "echo disturbed" TERM; echo cleaning; read gate; echo cleaned'"""
+        run = self.start("run", "g", "-l1", "--kill-after", "1h", "sh", "-c",
+                         'trap "$0; exit" TERM; echo ready $$; read gate', clean_up)
+        run.ready()
+        self.slotd.kill(keep=True)
+        run.expect("cleaning")
+        run.go_on()
+        run.expect("cleaned")
+        self.ended(run)
+
+    def test_those_that_were_there_before_are_no_family(self):
+        """As of a script that goes on as slotctl: exec slotctl run ..."""
+        read, write = os.pipe()
+        run = self.start("run", "g", "-l1", *GATE, pass_fds=[read], before=[
+            "sh", "-c", f'cat <&{read} >/dev/null & exec "$@"', "sh"])
+        os.close(read)
+        run.ready()
+        self.slotd.kill(keep=True)
+        self.assertEqual(run.end(), 125)
+        os.write(write, b"nobody has ended cat")        # else it would be a broken pipe
+        os.close(write)
         self.slotd.start()
 
 
