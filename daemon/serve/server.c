@@ -33,7 +33,8 @@ on_action(void *arg, const struct arb_action *action)
 	struct pending *pending = server->current;
 	char line[ANSWER_MAX];
 
-	assert(client != NULL); /* nothing is said to one that has gone */
+	if (client == NULL)     /* what the clock had ended before we heard that it has gone */
+		return;
 	if (action->type == ARB_TELL_LOST) {
 		if (client->events)
 			session_write(client, line, answer_lost(action, line));

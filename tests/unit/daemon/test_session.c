@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "daemon/clock.h"
 #include "daemon/config.h"
 #include "daemon/log.h"
 #include "daemon/loop.h"
@@ -381,6 +382,25 @@ START_TEST(dead_waiter_leaves_at_once)
 }
 END_TEST
 
+/* The time has ended its wait too, when slotd hears that it has gone. */
+START_TEST(wait_ends_with_its_connection)
+{
+	int holder = client_new(), fd = client_new();
+	nsec due;
+
+	ask(holder, "ACQUIRE g limit=1\n", "OK 1 *");
+	say(fd, "#w ACQUIRE g limit=1 wait=20ms\n");
+	ask(fd, "PING\n", "OK pong");
+	due = clock_now() + 20 * NSEC_MS;
+	close(fd);
+	while (clock_now() < due)
+		;
+	ask(holder, "PING\n", "OK pong");
+	ck_assert_uint_eq(status("g").waiting, 0);
+	close(holder);
+}
+END_TEST
+
 START_TEST(quit_gives_everything_back_first)
 {
 	int fd = client_new();
@@ -533,6 +553,7 @@ session_suite(void)
 	tcase_add_test(tcase, half_closed_is_closed_when_all_is_answered);
 	tcase_add_test(tcase, half_closed_is_written_to_the_end);
 	tcase_add_test(tcase, dead_waiter_leaves_at_once);
+	tcase_add_test(tcase, wait_ends_with_its_connection);
 	tcase_add_test(tcase, quit_gives_everything_back_first);
 	tcase_add_test(tcase, stop_answers_who_waits);
 	tcase_add_test(tcase, nothing_is_read_from_who_does_not_read);
