@@ -7,6 +7,7 @@
 #   make diff EXCHANGES=n   memory backend and Redis script, so many exchanges; SEED=n, or another each time
 #   tests/debian13.sh DIR   any of these on Debian 13, with Redis 8 and Valkey 8.1 (root; makes a chroot)
 #   make sim SEEDS=10000    the simulator, so many seeds; SEED=n tells the story of one
+#   make chaos SECONDS=60   real daemons, Redis and clients under faults at random, and a judge; SEED=n
 #   make mutants            shows that the simulator finds each rule of the core that is switched off
 #   make check-valgrind     everything under valgrind (slow; some of it: TESTS="tests/socket/test_close.py")
 #   make fuzz               each fuzzer for FUZZ_SECONDS (clang)
@@ -40,10 +41,15 @@ LIVE_TESTS  := $(sort $(wildcard tests/socket/test_*.py tests/scenario/test_*.py
 TEST_ENV    = SIM=$(B)/sim SLOTD=$(B)/slotd SLOTCTL=$(B)/slotctl LIBSLOT=$(B)/libslot.a \
 	TEST_CC="$(CC) $(if $(SAN),-fsanitize=$(SAN))"
 
+# faults on real processes; of its own, as valgrind would be one fault more
+CHAOS_TESTS := $(sort $(wildcard tests/chaos/test_*.py))
+CHAOS_PROGRAMS := $(B)/chaos_job
+
 .PHONY: check-san check-valgrind fuzz $(FUZZERS:%=fuzz-%)
 
-check: $(PROGRAMS) $(LIVE_PROGRAMS) $(UNIT_TESTS) $(MODEL_TESTS) | build/deps-check
-	$(Q)$(TEST_ENV) tests/run.py $(UNIT_TESTS) $(MODEL_TESTS) tests/sim/test_sim.py $(LIVE_TESTS)
+check: $(PROGRAMS) $(LIVE_PROGRAMS) $(CHAOS_PROGRAMS) $(UNIT_TESTS) $(MODEL_TESTS) | build/deps-check
+	$(Q)$(TEST_ENV) tests/run.py $(UNIT_TESTS) $(MODEL_TESTS) tests/sim/test_sim.py $(LIVE_TESTS) \
+		$(CHAOS_TESTS)
 
 check-san:
 	$(Q)$(MAKE) --no-print-directory check SAN=address,undefined
@@ -93,6 +99,17 @@ $(DIFF): | build/deps-check
 $(B)/diff: $(DIFF) $(O)/daemon/redis/exchange.o $(O)/daemon/redis/script.o $(CORE_OBJ)
 	$(if $(Q),@echo "  LINK    $@")
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(shell pkg-config --libs hiredis)
+
+$(CHAOS_PROGRAMS): $(B)/chaos_%: $(O)/tests/chaos/%.o $(O)/tests/chaos/record.o $(B)/libslot.a
+	$(if $(Q),@echo "  LINK    $@")
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^
+
+SECONDS ?= 60
+
+.PHONY: chaos
+chaos: $(PROGRAMS) $(CHAOS_PROGRAMS)
+	$(Q)$(TEST_ENV) PYTHONPATH=tests/lib PYTHONDONTWRITEBYTECODE=1 python3 tests/chaos/chaos.py \
+		--seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
 
 # the same objects as in slotd
 SEEDS ?= 1000

@@ -124,6 +124,18 @@ class Proxy:
                 pair.cut()
         self._do(cut())
 
+    def half_close(self, to_server):
+        """Ends one direction of every connection, as if its sender had said all; the other stays."""
+        async def half_close():
+            for pair in list(self.pairs):
+                end = pair.up if to_server else pair.writer
+                try:
+                    if end is not None:
+                        end.get_extra_info("socket").shutdown(socket.SHUT_WR)
+                except OSError:
+                    pair.cut()
+        self._do(half_close())
+
     def to(self, upstream, hide=False):
         """Another server from now on.  Open connections are cut; or, with hide, stay open: what is
         under way is lost, and the next thing that the client says goes to the new server."""

@@ -1,0 +1,91 @@
+"""What the clients stand on: three hosts, each with a daemon behind a proxy of its own, and two
+servers of Redis, one of which is the primary."""
+import contextlib
+import os
+import shutil
+import signal
+import threading
+
+from choice import LEASE
+from proxy import Proxy
+from redis import Redis
+from slotd import Daemon
+
+# Replies are sent when the write is with the kernel: a killed server has lost nothing
+SERVER_ARGS = ("--appendonly", "yes", "--appendfsync", "no", "--repl-diskless-sync-delay", "0",
+               "--maxmemory-policy", "noeviction", "--enable-debug-command", "local")
+
+
+class Servers:
+    """The primary, and a replica of it.  Whoever changes them holds the lock."""
+
+    def __init__(self, stack):
+        self.lock = threading.Lock()
+        self.primary, self.replica = (stack.enter_context(Redis(*SERVER_ARGS, tcp=True))
+                                      for _ in range(2))
+        self.follow()
+
+    def follow(self):
+        """Makes the replica one of the primary of now."""
+        self.primary.ask("REPLICAOF", "NO", "ONE")
+        self.replica.ask("REPLICAOF", "127.0.0.1", self.primary.port)
+
+    def swap(self):
+        self.primary, self.replica = self.replica, self.primary
+
+    def empty(self):
+        """Takes the data of the primary, which does not run, from the disk."""
+        for name in os.listdir(self.primary.dir):
+            path = os.path.join(self.primary.dir, name)
+            shutil.rmtree(path) if os.path.isdir(path) else os.unlink(path)
+
+    def signal(self, number):
+        self.primary.process.send_signal(number)
+
+
+class Host:
+    """A daemon and its way to Redis.  Whoever does something to the daemon, or to the way, holds the
+    lock of that."""
+
+    def __init__(self, index, servers, stack, lease_more):
+        self.index = index
+        self.lock, self.way_lock = threading.Lock(), threading.Lock()
+        self.proxy = stack.enter_context(Proxy(servers.primary.url))
+        config = servers.primary.config(url=self.proxy.url, lease=int(LEASE * 1000),
+                                        lease_more=lease_more).replace("debug", "info")
+        # what it warns of is what is done to it
+        self.daemon = Daemon(config, expect=(r"\] (warning|error): ",))
+        stack.callback(self.daemon.kill)
+
+    def check(self):
+        """It lives, and has said nothing that is no line of a log (an assertion's, a sanitizer's)."""
+        if self.daemon.process.poll() is not None:
+            self.daemon.fail("has ended by itself")
+        self.daemon.check_log()
+
+    def kill(self):
+        self.check()
+        self.daemon.kill(keep=True)
+
+    def end(self):
+        self.check()
+        self.daemon.stop(keep=True)
+
+    def start(self):
+        self.daemon.start()
+
+    def signal(self, number):
+        self.daemon.process.send_signal(number)
+
+
+class Stage:
+    """lease_more: lines for the daemons' [lease]"""
+
+    def __init__(self, stack: contextlib.ExitStack, lease_more=""):
+        self.servers = Servers(stack)
+        self.hosts = [Host(i, self.servers, stack, lease_more) for i in range(3)]
+
+    def switch(self, hide=False):
+        """The daemons' ways lead to what is the primary now."""
+        for host in self.hosts:
+            host.proxy.to(self.servers.primary.url, hide)

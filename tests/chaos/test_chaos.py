@@ -1,0 +1,114 @@
+"""A short run under faults, and that the judge finds what a broken slotd does."""
+import os
+import random
+import tempfile
+import unittest
+
+import record
+from chaos import play
+from faults import Injected
+from judge import SECOND, Judge
+
+SECONDS = 12
+
+
+class Chaos(unittest.TestCase):
+    def play(self, seconds, seed, **options):
+        with tempfile.TemporaryDirectory(prefix="slotd-chaos-") as directory:
+            log = os.path.join(directory, "holders")
+            open(log, "xb").close()
+            with tempfile.TemporaryFile() as errors:
+                report = play(log, errors, seconds, seed, **options)
+                errors.seek(0)
+                print(errors.read().decode(errors="backslashreplace"))
+        report.print()
+        return report
+
+    def test_clean(self):
+        seed = int(os.environ.get("SLOTD_SEED") or random.randrange(1 << 32))
+        print(f"SLOTD_SEED={seed}")
+        self.assertTrue(self.play(SECONDS, seed).is_clean())
+
+    def test_without_a_grace(self):
+        """Slots are granted at once after Redis has forgotten whose they are."""
+        report = self.play(5, 1, choices=["data flushed"], lease_more="grace_ms = 0")
+        self.assertGreater(len(report.judge.over), 0)
+
+
+class Story:
+    """Records as holders write them.  Times are in seconds."""
+
+    def __init__(self):
+        self.records = []
+        self._pids = 0
+
+    def hold(self, begin, end, slot=1, token=1, limit=3, client="libslot", last=record.LEAVE, gap=None):
+        self._pids += 1
+        strict = client in ("libslot", "python", "slotctl run --strict")
+
+        def say(what, time):
+            self.records.append(record.Record(int(time * SECOND), token, 1 << slot - 1, self._pids, 1,
+                                              what, record.CLIENTS.index(client), 0, 3, limit, strict))
+        say(record.ASK, begin)
+        say(record.ENTER, begin)
+        for time in gap or ():
+            say(record.STILL, time)
+            say(record.GAP, time)
+        say(record.STILL, end)
+        say(last, end)
+        return self
+
+    def judge(self, *faults):
+        return Judge(self.records, [Injected(kind, int(begin * SECOND), int(end * SECOND), {0}, None)
+                                    for kind, begin, end in faults])
+
+
+class Judged(unittest.TestCase):
+    def test_one_after_the_other(self):
+        judge = Story().hold(1, 2).hold(2, 3, token=2).hold(1, 9, slot=2).judge()
+        self.assertEqual((judge.over, judge.late, judge.lost), ([], [], []))
+        self.assertEqual(judge.grants["libslot"], 3)
+
+    def test_two_in_one_slot(self):
+        self.assertEqual(len(Story().hold(1, 2.1).hold(2, 3, token=2).judge().over), 1)
+
+    def test_more_than_the_lower_limit(self):
+        story = Story().hold(1, 9, slot=1, limit=2).hold(1, 9, slot=2, limit=2)
+        self.assertEqual(story.hold(2, 3, slot=3).judge().over, [])
+        self.assertEqual(len(story.hold(4, 5, slot=3, token=2, limit=2).judge().over), 1)
+
+    def test_tokens(self):
+        self.assertEqual(len(Story().hold(1, 2, token=2).hold(3, 4, token=1).judge().over), 1)
+        self.assertEqual(len(Story().hold(1, 2, token=2).hold(3, 4, token=2).judge().over), 1)
+
+    def test_good_again_after_another(self):
+        story = Story().hold(1, 9, gap=[2]).hold(3, 4, token=2)
+        self.assertEqual(len(story.judge().over), 1)
+
+    def test_raw_is_late(self):
+        """Which is what happens if its daemon was stopped, and an over-admission if not."""
+        story = Story().hold(1, 5.1, client="raw").hold(5, 6, token=2)
+        stopped = story.judge(("daemon stopped", 2, 5.05))
+        self.assertEqual((len(stopped.late), len(stopped.over)), (1, 0))
+        self.assertEqual((len(story.judge().late), len(story.judge().over)), (0, 1))
+        self.assertEqual(len(story.judge(("daemon killed", 2, 5)).over), 1)
+
+    def test_lost(self):
+        """By what could have given the slot to another, and by nothing less."""
+        story = Story().hold(1, 9, last=record.LOST)
+        for faults, is_explained in (
+                ([], False),
+                ([("server frozen", 4, 9)], False),
+                ([("server restarted", 4, 9)], False),
+                ([("data flushed", 6, 6)], False),
+                ([("data flushed", 4, 4), ("server frozen", 4.1, 8)], True),
+                ([("daemon killed", 6, 6.1)], False),
+                ([("daemon killed", 6, 8)], True),
+                ([("way stalled", 5, 8)], True)):
+            judge = story.judge(*faults)
+            self.assertEqual(len(judge.lost), 1)
+            self.assertEqual(len(judge.lost_for_nothing), 0 if is_explained else 1, faults)
+
+
+if __name__ == "__main__":
+    unittest.main()
