@@ -43,7 +43,7 @@ TEST_ENV    = SIM=$(B)/sim SLOTD=$(B)/slotd SLOTCTL=$(B)/slotctl LIBSLOT=$(B)/li
 
 # faults on real processes; of its own, as valgrind would be one fault more
 CHAOS_TESTS := $(sort $(wildcard tests/chaos/test_*.py))
-CHAOS_PROGRAMS := $(B)/chaos_job
+CHAOS_PROGRAMS := $(B)/chaos_job $(B)/chaos_libslot
 
 .PHONY: check-san check-valgrind fuzz $(FUZZERS:%=fuzz-%)
 

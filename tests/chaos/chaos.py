@@ -29,7 +29,7 @@ from slotd import Client as Connection
 from stage import Stage
 
 # of each host
-CROWD = {"libslot": 0, "python": 0, "raw": 12, "slotctl run": 8, "slotctl run --strict": 0}
+CROWD = {"libslot": 10, "python": 0, "raw": 5, "slotctl run": 5, "slotctl run --strict": 0}
 STALL = int(0.1 * SECOND)
 
 
@@ -84,7 +84,7 @@ def play(log, errors, seconds, seed, choices=(), lease_more=""):
             injector.run(seconds)
         finally:
             injector.end()
-            time.sleep(0 if sys.exc_info()[0] else 1.5 * LEASE)     # back to normal, as the worst recovery is told
+            drain = record.now()
             crowd.end(TIMEOUT)
         drained = time.monotonic()
         leaks = leaked(stage.hosts[0])
@@ -95,7 +95,7 @@ def play(log, errors, seconds, seed, choices=(), lease_more=""):
                 host.end()
             except AssertionError as failure:
                 dead.append(str(failure))
-    judge = Judge(record.read(log), injector.injected, stalls.found)
+    judge = Judge(record.read(log), injector.injected, stalls.found, drain)
     return Report(judge, seed, seconds, leaks=leaks, drained=drained, dead=dead,
                   failures=injector.failures, crowd=crowd)
 

@@ -31,7 +31,8 @@ class Client:
         index, path = str(self.host.index), self.host.daemon.socket
         if self.kind.startswith("slotctl"):
             return self._run(choice.choose(random.Random(seed)))
-        program = {"raw": [sys.executable, "-S", os.path.join(HERE, "raw.py")]}[self.kind]
+        program = {"libslot": [os.path.join(BUILD, "chaos_libslot")],
+                   "raw": [sys.executable, "-S", os.path.join(HERE, "raw.py")]}[self.kind]
         return [*program, self._log, path, index, seed]
 
     def _run(self, turn):

@@ -2,8 +2,9 @@
  *
  * usage: chaos_job LOG HOST LIMIT MS WORD...     WORD: strict, stubborn
  *
- * It knows nothing of leases: that it is ended in time is slotctl's to see to.  A stubborn one does
- * not mind SIGTERM.  When slotctl is gone nobody answers for the job any more, and it ends. */
+ * It knows nothing of leases: that it is ended in time is slotctl's to see to.  SIGTERM while slotctl
+ * lives says that the slot is lost; a stubborn job notes that and goes on.  When slotctl is gone nobody
+ * answers for the job any more, and it ends. */
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
@@ -15,6 +16,15 @@
 #include "tests/chaos/record.h"
 
 #define LOOK_NS 5000000         /* between two looks */
+
+static volatile sig_atomic_t is_told;
+
+static void
+on_term(int signo)
+{
+	(void)signo;
+	is_told = 1;
+}
 
 static uint64_t
 number_of(const char *text)
@@ -40,9 +50,11 @@ int
 main(int argc, char **argv)
 {
 	struct timespec pause = {.tv_nsec = LOOK_NS};
+	struct sigaction term = {.sa_handler = on_term};
 	struct record r = {.pid = (uint32_t)getpid(), .turn = 1, .client = RECORD_RUN};
 	enum record_what what = RECORD_ENTER;
 	pid_t parent = getppid();
+	bool is_stubborn = false, is_noted = false;
 	int64_t now, end;
 	int log;
 
@@ -50,9 +62,10 @@ main(int argc, char **argv)
 		fprintf(stderr, "usage: chaos_job LOG HOST LIMIT MS WORD...\n");
 		return 1;
 	}
+	sigaction(SIGTERM, &term, NULL);
 	for (int i = 5; i < argc; i++) {
 		if (strcmp(argv[i], "stubborn") == 0)
-			signal(SIGTERM, SIG_IGN);
+			is_stubborn = true;
 		else
 			r.client = RECORD_RUN_STRICT, r.is_strict = 1;
 	}
@@ -70,7 +83,12 @@ main(int argc, char **argv)
 		record_say(log, &r, what, now);
 		what = RECORD_STILL;
 		nanosleep(&pause, NULL);
-	} while (now < end);
-	record_say(log, &r, getppid() == parent ? RECORD_LEAVE : RECORD_GONE, record_now());
+		if (is_told && !is_noted && getppid() == parent) {
+			record_say(log, &r, RECORD_LOST, record_now());
+			is_noted = true;
+		}
+	} while (now < end && (is_stubborn || !is_told));
+	if (!is_noted)
+		record_say(log, &r, RECORD_LEAVE, record_now());
 	return 0;
 }

@@ -16,7 +16,10 @@ from choice import LEASE
 from faults import KINDS
 
 SECOND = 1_000_000_000
-STRICT = ("libslot", "python", "slotctl run --strict")
+# whose holds are lost for nothing if nobody else could have had them; with --strict a job is ended
+# as soon as that is in doubt
+KEPT = ("libslot", "python", "slotctl run")
+RUN = record.CLIENTS.index("slotctl run")
 # A healthy hold has so much left at any time; no shorter disturbance can end it.  See _is_explained
 HEADROOM = int((LEASE * (3 / 4 - 1 / 20) - LEASE / 5) * SECOND)
 
@@ -48,7 +51,7 @@ class Hold:
                 self.spans.append([said.time, said.time])
                 self.is_gap = False
             self.spans[-1][1] = said.time
-        else:
+        elif self.end is None:
             self.end = said
 
     def slots(self):
@@ -64,13 +67,13 @@ class Hold:
 
 class Judge:
     """records: of the log; injected: the faults; stalls: [(begin, end)] in which the machine itself
-    stood still."""
+    stood still.  drain: when the clients were asked to end; jobs are told so as if by a loss."""
 
-    def __init__(self, records, injected, stalls=()):
+    def __init__(self, records, injected, stalls=(), drain=None):
         self.injected = sorted(injected, key=lambda fault: fault.begin)
         self.stalls = list(stalls)
+        self._drain = drain
         self.over, self.late, self.lost, self.lost_for_nothing = [], [], [], []
-        self.kept = 0                               # proven again after a gap
         self.holds = []
         self.grants = collections.Counter()
         self.refused = self.stale = 0
@@ -84,6 +87,7 @@ class Judge:
         for group in {hold.first.group for hold in self.holds}:
             self._look_at_group([h for h in self.holds if h.first.group == group and h.is_strict])
         self._look_at_losses()
+        self.proven_again = sum(len(hold.spans) - 1 for hold in self.holds)
 
     def _read(self, records):
         now = {}                                    # (pid, turn) -> its hold
@@ -168,9 +172,10 @@ class Judge:
 
     def _look_at_losses(self):
         for hold in self.holds:
-            if not hold.is_strict or hold.end is None:
+            if record.CLIENTS[hold.first.client] not in KEPT or hold.end is None:
                 continue
-            if hold.end.what in (record.LOST, record.GONE):
+            is_drained = hold.first.client == RUN and self._drain and hold.end.time >= self._drain
+            if hold.end.what in (record.LOST, record.GONE) and not is_drained:
                 why = self._explain(hold)
                 self.lost.append(Finding(hold.end.time, why or "nothing"))
                 if why is None:

@@ -44,7 +44,7 @@ class Report:
                        for kind, count in sorted(done.items(), key=lambda i: list(KINDS).index(i[0]))},
             "grants": {client: judge.grants[client] for client in record.CLIENTS},
             "verdicts": {what: count for what, count, _ in self.verdicts()},
-            "refused": judge.refused, "proven_again": judge.kept, "stale_at_ok": judge.stale,
+            "refused": judge.refused, "proven_again": judge.proven_again, "stale_at_ok": judge.stale,
             "lost": dict(collections.Counter(f.what for f in judge.lost)),
             "late_raw": len(judge.late),
             "worst_late_raw_s": round(max((f.time for f in judge.late), default=0) / SECOND, 3),
