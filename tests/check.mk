@@ -147,10 +147,15 @@ $(O)/mutants/%.o: %.c Makefile build/deps.mk
 	$(Q)$(CC) $(ALL_CPPFLAGS) -DARB_MUTATIONS $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
 # A fuzzer is built twice: with a main that replays tests/fuzz/corpus/NAME, for `make check`, and
-# with libFuzzer.
-$(REPLAYS): $(B)/%: $(O)/tests/fuzz/%.o $(O)/tests/fuzz/replay.o $(O)/daemon/redis/exchange.o $(CORE_OBJ)
+# with libFuzzer, from objects of their own.
+FUZZ_SRC := $(filter-out tests/fuzz/fuzz_% tests/fuzz/replay.c,$(wildcard tests/fuzz/*.c)) tests/sim/message.c \
+	$(filter-out daemon/main.c,$(DAEMON_SRC))
+FUZZ_OBJ := $(FUZZ_SRC:%.c=build/fuzz/obj/%.o) build/fuzz/obj/script.o
+FUZZ_FLAGS = -std=c11 -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all
+
+$(REPLAYS): $(B)/%: $(O)/tests/fuzz/%.o $(O)/tests/fuzz/replay.o $(FUZZ_SRC:%.c=$(O)/%.o) $(O)/daemon/redis/script.o
 	$(if $(Q),@echo "  LINK    $@")
-	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(DEP_LIBS)
 
 fuzz: $(FUZZERS:%=fuzz-%)
 
@@ -160,8 +165,16 @@ $(FUZZERS:%=fuzz-%): fuzz-%: build/fuzz/%
 		$(patsubst %,-dict=%,$(wildcard tests/fuzz/$*.dict)) build/fuzz/corpus/$* \
 		tests/fuzz/corpus/$(*:fuzz_%=%)
 
-build/fuzz/%: tests/fuzz/%.c daemon/redis/exchange.c $(CORE_SRC) $(wildcard proto/*.h proto/*.def daemon/core/*.h) | build/deps-check
+build/fuzz/obj/%.o: %.c build/deps.mk | build/deps-check
 	@mkdir -p $(@D)
-	$(if $(Q),@echo "  FUZZ    $@")
-	$(Q)clang $(ALL_CPPFLAGS) -std=c11 -O1 -g -fsanitize=fuzzer,address,undefined \
-		-fno-sanitize-recover=all -o $@ $(filter %.c,$^)
+	$(if $(Q),@echo "  FUZZ    $<")
+	$(Q)clang $(ALL_CPPFLAGS) $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link -MMD -MP -c -o $@ $<
+
+build/fuzz/obj/script.o: $(O)/daemon/redis/script.c
+	@mkdir -p $(@D)
+	$(Q)clang $(ALL_CPPFLAGS) $(FUZZ_FLAGS) -c -o $@ $<
+
+.SECONDARY: $(FUZZ_OBJ) $(FUZZERS:%=build/fuzz/obj/tests/fuzz/%.o)
+build/fuzz/%: build/fuzz/obj/tests/fuzz/%.o $(FUZZ_OBJ)
+	$(if $(Q),@echo "  LINK    $@")
+	$(Q)clang $(FUZZ_FLAGS) -fsanitize=fuzzer -o $@ $^ $(DEP_LIBS)

@@ -28,7 +28,7 @@ static bool
 finish(struct list *list, struct output *out)
 {
 	bool done = !list->failed && output_printf(out, "OK %u\n", list->n) &&
-	    output_add(out, list->lines.bytes + list->lines.start, output_len(&list->lines));
+	    output_add(out, list->lines.bytes, output_len(&list->lines));
 
 	output_clear(&list->lines);
 	return done;

@@ -101,7 +101,7 @@ session_kick(struct client *client, const char *why)
 	LOG(warnx, client, "closing the connection: %s (%zu bytes of answers unread)", why,
 	    output_len(&client->out));
 	step(client, ARB_CLIENT_KICK);
-	if (client->broken == NULL)     /* !LOST, if there is room for it after all */
+	if (client->broken == NULL && output_len(&client->out) > 0) /* !LOST, if there is room */
 		(void)send(client->fd, client->out.bytes + client->out.start,
 		    output_len(&client->out), MSG_NOSIGNAL);
 	shut(client);

@@ -1,7 +1,10 @@
 /* Copies of what is under way: who wrote it goes on, or dies, before it arrives. */
-#include "tests/sim/sim.h"
+#include "tests/sim/message.h"
 
 #include <string.h>
+
+#include "daemon/core/alloc.h"
+#include "daemon/core/exchange.h"
 
 /* Moves through one block of memory; with p NULL it only counts. */
 struct block {
@@ -28,7 +31,7 @@ put_request(struct block *b, const struct xch_request *q)
 	struct xch_request *to = put(b, q, sizeof *q), x = *q;
 	struct xch_adopt *adopts;
 
-	x.group = group_names[group_index(q->group)];
+	x.group = put(b, q->group, strlen(q->group) + 1);
 	x.claim = PUT(b, q->claim, q->n_claim);
 	x.release = PUT(b, q->release, q->n_release);
 	x.cancel = PUT(b, q->cancel, q->n_cancel);
@@ -72,7 +75,7 @@ put_push(struct block *b, const struct xch_push *p)
 {
 	struct xch_push *to = put(b, p, sizeof *p), x = *p;
 
-	x.group = group_names[group_index(p->group)];
+	x.group = put(b, p->group, strlen(p->group) + 1);
 	x.grant.slots = PUT(b, p->grant.slots, p->grant.n);
 	if (to != NULL)
 		*to = x;

@@ -15,6 +15,7 @@
 #include "daemon/core/heap.h"
 #include "daemon/core/memory.h"
 #include "daemon/core/rules.h"
+#include "tests/sim/message.h"
 #include "tests/sim/random.h"
 
 #define MS NSEC_MS
@@ -319,11 +320,6 @@ void plan_play(struct world *w);
 extern const char *const fault_names[N_FAULTS];
 void fault_happens(struct world *w);
 void fault_heal(struct world *w);
-
-/* message.c: copies of what is under way, each one block of memory */
-struct xch_request *request_copy(const struct xch_request *q);
-struct xch_reply *reply_copy(const struct xch_reply *r);
-struct xch_push *push_copy(const struct xch_push *p);
 
 /* server.c */
 struct server *server_new(struct world *w, struct mem *mem);    /* takes mem; NULL: empty */
