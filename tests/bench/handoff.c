@@ -1,206 +1,258 @@
-/* How long a slot takes from a holder that is killed with -9 to the next that waits for it.
- *
- * usage: bench_handoff SLOTD
- * Starts that slotd on a temporary socket.  Prints, asserts nothing: time is the machine's. */
+/* From a holder to the next in line: on one host, from host to host, and when the holder is killed. */
 #include <errno.h>
-#include <poll.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
-#define ROUNDS 100
-#define PATIENCE_MS 10000       /* for any single answer; then something is broken */
+#include "tests/bench/asker.h"
+#include "tests/bench/bench.h"
 
-static char dir[] = "/tmp/slotd-bench-XXXXXX";
-static pid_t slotd;
+#define ROUNDS 400
+#define KILLS 60
+#define SETTLE_US 2000  /* until a waiter's word has reached Redis, and its answer everybody */
 
-__attribute__((format(printf, 1, 2))) static _Noreturn void
-die(const char *fmt, ...)
-{
-	va_list args;
-
-	va_start(args, fmt);
-	vfprintf(stderr, fmt, args);
-	va_end(args);
-	fputc('\n', stderr);
-	if (slotd > 0)
-		kill(slotd, SIGKILL);
-	exit(1);
-}
-
-static struct sockaddr_un
-address(const char *name)
-{
-	struct sockaddr_un addr = {.sun_family = AF_UNIX};
-
-	snprintf(addr.sun_path, sizeof addr.sun_path, "%s/%s", dir, name);
-	return addr;
-}
-
-/* Reads what has come, and a NUL behind it. */
 static void
-receive(int fd, char *buf, size_t size)
+wait_in_line(struct peer *waiter)
 {
-	struct pollfd pfd = {.fd = fd, .events = POLLIN};
-	ssize_t n = -1;
+	/* The answer of the PING tells that the ACQUIRE waits. */
+	peer_send(waiter, "ACQUIRE handoff limit=1 wait=forever\n");
+	peer_ask(waiter, "#p PING\n", "#p OK pong");
+	nap_us(SETTLE_US);
+}
 
-	if (poll(&pfd, 1, PATIENCE_MS) == 1)
-		n = read(fd, buf, size - 1);
-	if (n <= 0)
-		die("no answer");
-	buf[n] = '\0';
+/* -> from the RELEASE of one to the OK of the other, who then holds the slot */
+static double
+pass_on(struct peer *holder, struct peer *waiter)
+{
+	double began;
+
+	wait_in_line(waiter);
+	began = now_us();
+	peer_send(holder, "RELEASE handoff 1\n");
+	peer_ask(waiter, "", "OK 1 ");
+	began = now_us() - began;
+	peer_ask(holder, "", "OK");
+	return began;
 }
 
 static void
-expect(int fd, const char *start)
+released(struct samples *s, struct peer *a, struct peer *b)
 {
-	char line[1024];
-
-	receive(fd, line, sizeof line);
-	if (strncmp(line, start, strlen(start)) != 0)
-		die("expected %s, got %s", start, line);
+	sample(s, pass_on(a, b));
+	sample(s, pass_on(b, a));
 }
 
-static void
-ask(int fd, const char *request, const char *start)
+/* -> from the kill -9 of a process that holds the slot to the OK of the waiter */
+static double
+killed(const char *socket, struct peer *waiter)
 {
-	if (send(fd, request, strlen(request), MSG_NOSIGNAL) < 0)
-		die("send: %s", strerror(errno));
-	expect(fd, start);
-}
-
-static int
-connect_to_slotd(void)
-{
-	struct sockaddr_un addr = address("slotd.sock");
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	if (fd < 0 || connect(fd, (struct sockaddr *)&addr, sizeof addr) < 0)
-		die("connect: %s", strerror(errno));
-	return fd;
-}
-
-/* Returns when it is ready, which it tells as it would tell systemd; shows its warnings only. */
-static void
-start_slotd(const char *program)
-{
-	struct sockaddr_un notify = address("notify"), addr = address("slotd.sock");
-	struct sockaddr_un config = address("slotd.conf");
-	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	FILE *file = fopen(config.sun_path, "w");
-
-	if (fd < 0 || bind(fd, (struct sockaddr *)&notify, sizeof notify) < 0)
-		die("%s: %s", notify.sun_path, strerror(errno));
-	if (file == NULL || fputs("[daemon]\nlog_level = warn\n", file) < 0 || fclose(file) != 0)
-		die("%s: %s", config.sun_path, strerror(errno));
-	slotd = fork();
-	if (slotd == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		setenv("NOTIFY_SOCKET", notify.sun_path, 1);
-		execl(program, program, "--config", config.sun_path, "--socket", addr.sun_path,
-		    NULL);
-		_exit(127);
-	}
-	expect(fd, "READY=1");  /* fd stays open: slotd also tells that it stops */
-}
-
-static void
-stop_slotd(void)
-{
-	static const char *const files[] = {"notify", "slotd.conf", "slotd.sock.lock"};
-
-	kill(slotd, SIGTERM);
-	waitpid(slotd, NULL, 0);
-	for (size_t i = 0; i < sizeof files / sizeof files[0]; i++)
-		unlink(address(files[i]).sun_path);
-	rmdir(dir);
-}
-
-/* -> a process that holds the slot */
-static pid_t
-start_holder(void)
-{
+	pid_t parent = getpid(), pid;
+	double began;
 	int ready[2];
-	pid_t pid;
+	char byte;
 
-	if (pipe(ready) < 0)
-		die("pipe: %s", strerror(errno));
-	pid = fork();
+	if (pipe(ready) < 0 || (pid = fork()) < 0)
+		fail("fork: %s", strerror(errno));
 	if (pid == 0) {
-		slotd = 0;      /* the parent's to end */
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		ask(connect_to_slotd(), "ACQUIRE handoff limit=1\n", "OK 1 ");
-		if (write(ready[1], "held", 4) == 4)
+		struct peer holder;
+
+		if (prctl(PR_SET_PDEATHSIG, SIGKILL) == -1 || getppid() != parent)
+			_exit(1);
+		peer_open(&holder, socket);
+		peer_ask(&holder, "ACQUIRE handoff limit=1 wait=forever\n", "OK 1 ");
+		if (write(ready[1], "", 1) == 1)
 			pause();
 		_exit(1);
 	}
 	close(ready[1]);
-	expect(ready[0], "held");
+	if (read(ready[0], &byte, 1) != 1)
+		fail("the holder has ended");
 	close(ready[0]);
-	return pid;
+	wait_in_line(waiter);
+	began = now_us();
+	kill(pid, SIGKILL);
+	peer_ask(waiter, "", "OK 1 ");
+	began = now_us() - began;
+	waitpid(pid, NULL, 0);
+	peer_ask(waiter, "RELEASE handoff 1\n", "OK");
+	nap_us(SETTLE_US);
+	return began;
+}
+
+/* What a slot from host to host costs at least: the exchange that gives it back, sent until the
+ * message of the grant is received.  Here two daemons are made up of nothing but that.  And the same
+ * of a script that does nothing but publish. */
+struct courier {
+	struct asked asked;
+	struct asker users[2];
+	redisContext *subscribers[2], *bare;
+	char sha[41], channels[2][EXCHANGE_CHANNEL_MAX];
+	unsigned holder;
+};
+
+static void
+courier_open(struct courier *c, const struct server *server)
+{
+	redisReply *reply;
+
+	asked_open(&c->asked, server);
+	c->asked.group = "courier";
+	c->asked.limit = 1;
+	for (unsigned i = 0; i < 2; i++) {
+		asker_begin(&c->asked, &c->users[i], i + 1);
+		exchange_channel(c->channels[i], ASKER_PREFIX, &c->users[i].id);
+		c->subscribers[i] = server_connect(server);
+		freeReplyObject(server_command(c->subscribers[i], "SUBSCRIBE %s", c->channels[i]));
+	}
+	c->bare = server_connect(server);
+	freeReplyObject(server_command(c->bare, "SUBSCRIBE bare"));
+	reply = server_command(c->asked.link, "SCRIPT LOAD %s",
+	    "redis.call('PUBLISH', KEYS[1], ARGV[1]) return 'OK'");
+	snprintf(c->sha, sizeof c->sha, "%s", reply->str);
+	freeReplyObject(reply);
+	c->holder = 0;
+	asker_want(&c->asked, &c->users[0], 1, 1, 1);
+}
+
+/* A message of a grant; recalls are passed over. */
+static void
+hear_grant(struct courier *c, unsigned user)
+{
+	bool is_grant = false;
+
+	while (!is_grant) {
+		redisReply *reply = server_reply(c->subscribers[user]);
+		struct xch_push push;
+
+		if (exchange_decode_push(&c->asked.arena, reply->element[2]->str,
+		    reply->element[2]->len, &push) < 0)
+			fail("the message is %s", reply->element[2]->str);
+		is_grant = push.type == XCH_GRANT;
+		freeReplyObject(reply);
+	}
+}
+
+/* The other waits, and knows that it does; then the slot is given back. */
+static double
+courier_grant(struct courier *c)
+{
+	unsigned holder = c->holder, next = 1 - holder;
+	double began;
+
+	asker_want(&c->asked, &c->users[next], 1, 1, 1);
+	asker_ask(&c->asked, &c->users[holder], (struct xch_request){0});
+	nap_us(SETTLE_US);
+	began = now_us();
+	asker_send(&c->asked, &c->users[holder],
+	    (struct xch_request){.n_release = 1, .release = &c->users[holder].held});
+	hear_grant(c, next);
+	began = now_us() - began;
+	asker_hear(&c->asked, &c->users[holder]);
+	if (asker_ask(&c->asked, &c->users[next], (struct xch_request){0})->n_granted != 1)
+		fail("the waiter was not granted the slot");
+	c->holder = next;
+	return began;
 }
 
 static double
-now_us(void)
+courier_publish(struct courier *c)
 {
-	struct timespec now;
+	double began = now_us();
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double)now.tv_sec * 1e6 + (double)now.tv_nsec / 1e3;
+	redisAppendCommand(c->asked.link, "EVALSHA %s 1 bare %s", c->sha,
+	    "as long as the message of a grant usually is, which has about eighty bytes.......");
+	for (int done = 0; !done;)
+		if (redisBufferWrite(c->asked.link, &done) != REDIS_OK)
+			fail("the link to the server: %s", c->asked.link->errstr);
+	freeReplyObject(server_reply(c->bare));
+	began = now_us() - began;
+	freeReplyObject(server_reply(c->asked.link));
+	return began;
 }
 
-static double
-measure(int waiter)
+static void
+courier_close(struct courier *c)
 {
-	pid_t holder = start_holder();
-	double killed, taken;
-
-	/* The answer of the PING tells that the ACQUIRE waits. */
-	ask(waiter, "ACQUIRE handoff limit=1 wait=forever\n#p PING\n", "#p OK pong");
-	killed = now_us();
-	kill(holder, SIGKILL);
-	expect(waiter, "OK 1 ");
-	taken = now_us();
-	waitpid(holder, NULL, 0);
-	ask(waiter, "RELEASE handoff 1\n", "OK");
-	return taken - killed;
+	for (unsigned i = 0; i < 2; i++)
+		redisFree(c->subscribers[i]);
+	redisFree(c->bare);
+	asked_close(&c->asked);
 }
 
-static int
-compare(const void *a, const void *b)
+void
+bench_handoff(void)
 {
-	double x = *(const double *)a, y = *(const double *)b;
+	struct samples here = {0}, there = {0}, sent = {0}, bare = {0}, echoed = {0}, dead = {0},
+		       dead_there = {0};
+	struct slotd memory, one, two;
+	static struct courier courier;
+	struct server server;
+	struct peer a, b, c, d, e;
+	struct echo echo;
 
-	return (x > y) - (x < y);
-}
+	redis_start(&server);
+	slotd_start(&memory, "");
+	slotd_start_redis(&one, &server, "");
+	slotd_start_redis(&two, &server, "");
+	echo_start(&echo, ECHO_LIBEVENT);
+	courier_open(&courier, &server);
+	peer_open(&a, memory.socket);
+	peer_open(&b, memory.socket);
+	peer_open(&c, one.socket);
+	peer_open(&d, two.socket);
+	peer_open(&e, echo.socket);
+	peer_ask(&a, "ACQUIRE handoff limit=1\n", "OK 1 ");
+	peer_ask(&c, "ACQUIRE handoff limit=1\n", "OK 1 ");
 
-int
-main(int argc, char **argv)
-{
-	double us[ROUNDS];
-	int waiter;
+	for (int i = 0; i < ROUNDS / 2; i++) {
+		double began;
 
-	if (argc != 2)
-		die("usage: bench_handoff SLOTD");
-	if (mkdtemp(dir) == NULL)
-		die("mkdtemp: %s", strerror(errno));
-	start_slotd(argv[1]);
-	waiter = connect_to_slotd();
-	for (int i = 0; i < ROUNDS; i++)
-		us[i] = measure(waiter);
-	close(waiter);
-	stop_slotd();
-	qsort(us, ROUNDS, sizeof us[0], compare);
-	printf("handoff: from kill -9 of the holder to the OK of the next, %d times: "
-	    "median %.0f us, 9 of 10 within %.0f us, worst %.0f us\n",
-	    ROUNDS, us[ROUNDS / 2], us[ROUNDS * 9 / 10], us[ROUNDS - 1]);
-	return 0;
+		released(&here, &a, &b);
+		released(&there, &c, &d);
+		nap_us(SETTLE_US);
+		sample(&sent, courier_grant(&courier));
+		nap_us(SETTLE_US);
+		sample(&bare, courier_publish(&courier));
+		nap_us(SETTLE_US);
+		began = now_us();
+		peer_ask(&e, "RELEASE handoff 1\n", "OK");
+		sample(&echoed, now_us() - began);
+	}
+	peer_ask(&a, "RELEASE handoff 1\n", "OK");
+	peer_ask(&c, "RELEASE handoff 1\n", "OK");
+	for (int i = 0; i < KILLS; i++) {
+		sample(&dead, killed(memory.socket, &b));
+		sample(&dead_there, killed(one.socket, &d));
+	}
+
+	table_time("from a RELEASE to the OK of the next, same daemon", &here);
+	table_time("a script that only publishes, sent until the message is received", &bare);
+	table_time("the exchange that grants, sent until its PUBLISH is received", &sent);
+	table_time("from a RELEASE to the OK of the next, another daemon", &there);
+	table_time("from kill -9 of the holder to that OK, same daemon", &dead);
+	table_time("from kill -9 of the holder to that OK, another daemon", &dead_there);
+	table_target("hand-off across daemons / (its EVALSHA sent until its PUBLISH is received + echo)",
+	    AT_MOST, 1.3, median(&there) / (median(&sent) + median(&echoed)));
+
+	courier_close(&courier);
+	peer_close(&a);
+	peer_close(&b);
+	peer_close(&c);
+	peer_close(&d);
+	peer_close(&e);
+	samples_free(&here);
+	samples_free(&there);
+	samples_free(&sent);
+	samples_free(&bare);
+	samples_free(&echoed);
+	samples_free(&dead);
+	samples_free(&dead_there);
+	slotd_stop(&memory);
+	slotd_stop(&one);
+	slotd_stop(&two);
+	echo_stop(&echo);
+	server_stop(&server);
 }

@@ -1,101 +1,53 @@
-/* Time that Redis spends in the script, by its own statistics: with little there, and with much, on
- * every redis-server and valkey-server that is installed.
+/* Time that Redis spends in the script, by its own statistics: with little there, and with much, and
+ * against a script that only makes the same calls.
  *
- * Each row is one exchange as a fleet makes it, at two sizes of the group around it; the time is
+ * Each row is one exchange as a fleet makes it, at three sizes of the group around it; the time is
  * the smallest mean of ROUNDS, which other load on the machine disturbs least. */
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#include "daemon/redis/exchange.h"
-#include "tests/diff/server.h"
+#include "tests/bench/asker.h"
+#include "tests/bench/bench.h"
 
-#define PREFIX "bench:"
-#define ROUNDS 15
-#define CYCLES 200 /* of each round */
+#define ROUNDS 10
+#define CYCLES 200      /* of each round */
 #define USERS_MAX 1024
 #define FIFO_SIZE (1 << 17)
-#define SECOND ((usec)1000000)
+#define SIZES 3
 
-/* A daemon. */
-struct user {
-	struct xch_daemon id;
-	uint64_t seq, incarnation, waiter;
-	struct xch_slot held; /* the last that it was granted */
-};
-
-struct bench {
-	redisContext *link;
-	char sha[41];
-	const char *group;
-	int64_t limit;
-	struct user users[USERS_MAX];
-	unsigned holder; /* of the slot that goes round */
+struct crowd {
+	struct asked asked;
+	struct asker users[USERS_MAX];
+	unsigned holder;        /* of the slot that goes round */
 	uint16_t fifo[FIFO_SIZE]; /* users with a waiter in the queue, the oldest first */
 	unsigned fifo_first, fifo_end;
 	time_t started;
-	struct exchange_command cmd;
-	struct arena arena;
-	struct xch_reply reply;
 };
 
 static const struct xch_reply *
-ask(struct bench *b, struct user *u, struct xch_request q)
+want(struct crowd *c, unsigned user, uint32_t count, uint32_t n, int64_t limit)
 {
-	redisReply *reply;
+	return asker_want(&c->asked, &c->users[user], count, n, limit);
+}
 
-	q.group = b->group;
-	q.from = u->id;
-	q.seq = ++u->seq;
-	q.incarnation = u->incarnation;
-	q.lease = 600 * SECOND;
-	q.limit = b->limit;
-	q.host = "host";
-	exchange_encode(&b->cmd, b->sha, PREFIX, &q);
-	redisAppendCommandArgv(b->link, b->cmd.argc, b->cmd.argv, b->cmd.lens);
-	reply = server_reply(b->link);
-	arena_reset(&b->arena);
-	if (exchange_decode(&b->arena, reply->str, reply->len, &b->reply) == -1 ||
-	    b->reply.status != XCH_OK)
-		fail("the script says: %s", reply->str);
-	freeReplyObject(reply);
-	if (b->reply.n_granted > 0)
-		u->held =
-		    (struct xch_slot){b->reply.granted[0].slots[0], b->reply.granted[0].number};
-	return &b->reply;
+static void
+give_back(struct crowd *c, unsigned user)
+{
+	asker_give_back(&c->asked, &c->users[user]);
 }
 
 static const struct xch_reply *
-renew(struct bench *b, unsigned user)
+renew(struct crowd *c, unsigned user)
 {
-	return ask(b, &b->users[user], (struct xch_request){0});
-}
-
-/* So many waiters of the same n and limit, up to 1,000 in one exchange. */
-static const struct xch_reply *
-want(struct bench *b, unsigned user, uint32_t count, uint32_t n, int64_t limit)
-{
-	const struct xch_reply *re = NULL;
-	struct xch_want wants[1000];
-
-	while (count > 0) {
-		uint32_t k = count < 1000 ? count : 1000;
-
-		for (uint32_t i = 0; i < k; i++)
-			wants[i] = (struct xch_want){
-			    .id = ++b->users[user].waiter, .n = n, .limit = limit};
-		re = ask(b, &b->users[user], (struct xch_request){.n_want = k, .want = wants});
-		count -= k;
-	}
-	return re;
+	return asker_ask(&c->asked, &c->users[user], (struct xch_request){0});
 }
 
 /* n waiters of many daemons by turns, none with more than a thousand: one asked a second after the
  * other, long ago. */
 static void
-queue_up(struct bench *b, unsigned first, unsigned n, int64_t limit)
+queue_up(struct crowd *c, unsigned first, unsigned n, int64_t limit)
 {
 	unsigned users = n > 8000 ? n / 1000 : 8;
 	struct xch_want wants[1000];
@@ -106,219 +58,330 @@ queue_up(struct bench *b, unsigned first, unsigned n, int64_t limit)
 
 		clock_gettime(CLOCK_REALTIME, &ts);
 		for (unsigned place = i; place < n; place += users)
-			wants[k++] = (struct xch_want){.id = ++b->users[first + i].waiter,
+			wants[k++] = (struct xch_want){.id = ++c->users[first + i].waiter,
 			    .n = 1,
 			    .limit = limit,
 			    .age =
-				(ts.tv_sec - b->started + n - place) * SECOND + ts.tv_nsec / 1000};
-		ask(b, &b->users[first + i], (struct xch_request){.n_want = k, .want = wants});
+				(ts.tv_sec - c->started + n - place) * SECOND + ts.tv_nsec / 1000};
+		asker_ask(&c->asked, &c->users[first + i],
+		    (struct xch_request){.n_want = k, .want = wants});
 	}
 	for (unsigned place = 0; place < n; place++)
-		b->fifo[b->fifo_end++ % FIFO_SIZE] = (uint16_t)(first + place % users);
+		c->fifo[c->fifo_end++ % FIFO_SIZE] = (uint16_t)(first + place % users);
 }
 
+/* Groups of the same row are told apart by their size: all are in the same Redis. */
 static void
-give_back(struct bench *b, unsigned user)
+begin(struct crowd *c, const char *name, unsigned size, int64_t limit, unsigned n_users)
 {
-	ask(b, &b->users[user],
-	    (struct xch_request){.n_release = 1, .release = &b->users[user].held});
-}
+	static char names[SIZES][32];
+	static unsigned n;
+	char *group = names[n++ % SIZES];
 
-static void
-begin(struct bench *b, const char *group, int64_t limit, unsigned n_users)
-{
-	b->group = group;
-	b->limit = limit;
-	b->holder = b->fifo_first = b->fifo_end = 0;
-	b->started = time(NULL);
-	for (unsigned i = 0; i < n_users; i++) {
-		struct user *u = &b->users[i];
-
-		*u = (struct user){.id = {i + 1, 1, 1}};
-		ask(b, u, (struct xch_request){.full = true});
-		u->incarnation = u->seq;
-	}
+	snprintf(group, sizeof names[0], "%s-%u", name, size);
+	c->asked.group = group;
+	c->asked.limit = limit;
+	c->holder = c->fifo_first = c->fifo_end = 0;
+	c->started = time(NULL);
+	for (unsigned i = 0; i < n_users; i++)
+		asker_begin(&c->asked, &c->users[i], i + 1);
 }
 
 /* ------------------------------------------------------------------ rows */
 
 /* limit n, all but ten held */
 static void
-begin_held(struct bench *b, unsigned n)
+begin_held(struct crowd *c, unsigned n)
 {
-	begin(b, n == 10 ? "held" : "held-many", n, 10);
-	want(b, 1, (n - 10) / 50, 50, XCH_NO_LIMIT);
-	want(b, 2, (n - 10) % 50, 1, XCH_NO_LIMIT);
+	begin(c, "held", n, n, 10);
+	want(c, 1, (n - 10) / 50, 50, XCH_NO_LIMIT);
+	want(c, 2, (n - 10) % 50, 1, XCH_NO_LIMIT);
 }
 
 static void
-take_and_give(struct bench *b)
+take_and_give(struct crowd *c)
 {
-	want(b, 0, 1, 1, XCH_NO_LIMIT);
-	give_back(b, 0);
+	want(c, 0, 1, 1, XCH_NO_LIMIT);
+	give_back(c, 0);
 }
 
 static void
-begin_queued(struct bench *b, unsigned n)
+begin_queued(struct crowd *c, unsigned n)
 {
-	begin(b, n == 10 ? "queued" : "queued-many", 10, 101);
-	want(b, 0, 10, 1, XCH_NO_LIMIT);
-	queue_up(b, 1, n, XCH_NO_LIMIT);
+	begin(c, "queued", n, 10, 101);
+	want(c, 0, 10, 1, XCH_NO_LIMIT);
+	queue_up(c, 1, n, XCH_NO_LIMIT);
 }
 
 /* A slot is given back; the oldest waiter is granted it, and its daemon hears of that and waits
  * again. */
 static void
-hand_on(struct bench *b)
+hand_on(struct crowd *c)
 {
-	unsigned next = b->fifo[b->fifo_first++ % FIFO_SIZE];
+	unsigned next = c->fifo[c->fifo_first++ % FIFO_SIZE];
 
-	give_back(b, b->holder);
-	if (want(b, next, 1, 1, XCH_NO_LIMIT)->n_granted != 1)
-		fail("%s: the oldest waiter has not been granted the slot", b->group);
-	b->fifo[b->fifo_end++ % FIFO_SIZE] = (uint16_t)next;
-	b->holder = next;
+	give_back(c, c->holder);
+	if (want(c, next, 1, 1, XCH_NO_LIMIT)->n_granted != 1)
+		fail("%s: the oldest waiter has not been granted the slot", c->asked.group);
+	c->fifo[c->fifo_end++ % FIFO_SIZE] = (uint16_t)next;
+	c->holder = next;
 }
 
 /* three held and n waiters of limit 3; two daemons share what limit 5 leaves */
 static void
-begin_headroom(struct bench *b, unsigned n)
+begin_headroom(struct crowd *c, unsigned n)
 {
-	begin(b, n == 10 ? "headroom" : "headroom-many", 5, 102);
-	want(b, 0, 3, 1, XCH_NO_LIMIT);
-	queue_up(b, 2, n, 3);
-	want(b, 0, 1, 1, XCH_NO_LIMIT);
-	want(b, 0, 1, 1, XCH_NO_LIMIT);
+	begin(c, "headroom", n, 5, 102);
+	want(c, 0, 3, 1, XCH_NO_LIMIT);
+	queue_up(c, 2, n, 3);
+	want(c, 0, 1, 1, XCH_NO_LIMIT);
+	want(c, 0, 1, 1, XCH_NO_LIMIT);
 }
 
 /* One waits behind them all, the other gives its slot back, and the first hears of its grant. */
 static void
-pass_by(struct bench *b)
+pass_by(struct crowd *c)
 {
-	unsigned next = 1 - b->holder;
+	unsigned next = 1 - c->holder;
 
-	want(b, next, 1, 1, XCH_NO_LIMIT);
-	give_back(b, b->holder);
-	if (renew(b, next)->n_granted != 1)
-		fail("%s: the waiter of limit 5 has not been granted the slot", b->group);
-	b->holder = next;
+	want(c, next, 1, 1, XCH_NO_LIMIT);
+	give_back(c, c->holder);
+	if (renew(c, next)->n_granted != 1)
+		fail("%s: the waiter of limit 5 has not been granted the slot", c->asked.group);
+	c->holder = next;
 }
 
 /* n daemons, each with a slot, and one slot that is free */
 static void
-begin_daemons(struct bench *b, unsigned n)
+begin_daemons(struct crowd *c, unsigned n)
 {
-	begin(b, n == 10 ? "daemons" : "daemons-many", n + 1, n);
+	begin(c, "daemons", n, n + 1, n);
 	for (unsigned i = 1; i < n; i++)
-		want(b, i, 1, 1, XCH_NO_LIMIT);
+		want(c, i, 1, 1, XCH_NO_LIMIT);
 }
 
 /* n daemons, each with a slot, and ten waiters, of whom all know */
 static void
-begin_contended(struct bench *b, unsigned n)
+begin_contended(struct crowd *c, unsigned n)
 {
-	begin(b, n == 10 ? "contended" : "contended-many", n, n);
+	begin(c, "contended", n, n, n);
 	for (unsigned i = 0; i < n; i++)
-		want(b, i, 1, 1, XCH_NO_LIMIT);
-	queue_up(b, 1, 10, XCH_NO_LIMIT);
+		want(c, i, 1, 1, XCH_NO_LIMIT);
+	queue_up(c, 1, 10, XCH_NO_LIMIT);
 	for (unsigned i = 0; i < n; i++)
-		renew(b, i);
+		renew(c, i);
 }
 
 static const struct row {
 	const char *name;
-	unsigned small, large;
-	void (*begin)(struct bench *b, unsigned n);
-	void (*cycle)(struct bench *b);
+	unsigned sizes[SIZES];
+	void (*begin)(struct crowd *c, unsigned n);
+	void (*cycle)(struct crowd *c);
 } rows[] = {
-    {"limit, all but ten of it held", 10, 100000, begin_held, take_and_give},
-    {"waiters in the queue", 10, 100000, begin_queued, hand_on},
-    {"waiters of limit 3 before one of limit 5", 10, 100000, begin_headroom, pass_by},
-    {"daemons on record", 10, 1000, begin_daemons, take_and_give},
-    {"daemons on record, ten waiters", 10, 1000, begin_contended, hand_on},
+    {"limit, all but ten of it held", {10, 1000, 100000}, begin_held, take_and_give},
+    {"waiters in the queue", {10, 1000, 100000}, begin_queued, hand_on},
+    {"waiters of limit 3 before one of limit 5", {10, 1000, 100000}, begin_headroom, pass_by},
+    {"daemons on record", {3, 100, 1000}, begin_daemons, take_and_give},
+    {"daemons on record, ten waiters", {12, 100, 1000}, begin_contended, hand_on},
 };
 
 /* -> microseconds of an exchange */
 static double
-measure(struct bench *b, const struct row *row)
+measure(struct crowd *c, const struct row *row)
 {
-	unsigned long long calls, spent;
-	redisReply *reply;
-	const char *line;
-
-	freeReplyObject(server_command(b->link, "CONFIG RESETSTAT"));
+	asked_reset_time(&c->asked);
 	for (int i = 0; i < CYCLES; i++)
-		row->cycle(b);
-	reply = server_command(b->link, "INFO commandstats");
-	line = strstr(reply->str, "cmdstat_evalsha:");
-	if (line == NULL ||
-	    sscanf(line, "cmdstat_evalsha:calls=%llu,usec=%llu", &calls, &spent) != 2)
-		fail("no statistics: %s", reply->str);
-	freeReplyObject(reply);
-	return (double)spent / (double)calls;
+		row->cycle(c);
+	return asked_time(&c->asked);
 }
 
 static void
-connect_bench(struct bench *b, const struct server *server)
+run_row(const struct server *server, const struct row *row)
 {
-	redisReply *reply;
+	static struct crowd crowds[SIZES];
+	double least[SIZES];
+	char what[120];
 
-	memset(b, 0, sizeof *b);
-	b->link = server_connect(server);
-	reply = server_command(b->link, "SCRIPT LOAD %s", exchange_script);
-	snprintf(b->sha, sizeof b->sha, "%s", reply->str);
-	freeReplyObject(reply);
-}
-
-static void
-run(const char *program)
-{
-	static struct bench small, large;
-	struct server server;
-
-	server_start(&server, program);
-	connect_bench(&small, &server);
-	connect_bench(&large, &server);
-	printf("%s: the script's time in Redis, us an exchange\n", program);
-	for (const struct row *row = rows; row < rows + sizeof rows / sizeof rows[0]; row++) {
-		double least[2] = {1e9, 1e9};
-
-		row->begin(&small, row->small);
-		row->begin(&large, row->large);
-		for (int i = 0; i < ROUNDS * 2; i++) {
-			double t = measure(i % 2 ? &large : &small, row);
-
-			least[i % 2] = t < least[i % 2] ? t : least[i % 2];
-		}
-		printf("  %-42s %6u: %5.1f   %6u: %5.1f   ratio %.2f\n", row->name, row->small,
-		    least[0], row->large, least[1], least[1] / least[0]);
-		freeReplyObject(server_command(small.link, "FLUSHALL"));
+	for (unsigned k = 0; k < SIZES; k++) {
+		asked_open(&crowds[k].asked, server);
+		row->begin(&crowds[k], row->sizes[k]);
+		least[k] = 1e9;
 	}
-	redisFree(small.link);
-	redisFree(large.link);
-	exchange_command_fini(&small.cmd);
-	exchange_command_fini(&large.cmd);
-	arena_fini(&small.arena);
-	arena_fini(&large.arena);
-	server_stop(&server);
+	for (int i = 0; i < ROUNDS * SIZES; i++) {
+		double t = measure(&crowds[i % SIZES], row);
+
+		if (t < least[i % SIZES])
+			least[i % SIZES] = t;
+	}
+	for (unsigned k = 0; k < SIZES; k++) {
+		snprintf(what, sizeof what, "exchange in Redis, %s: %u", row->name, row->sizes[k]);
+		table_number(what, "us", least[k]);
+	}
+	snprintf(what, sizeof what, "exchange time in Redis, %s: %u / %u", row->name,
+	    row->sizes[SIZES - 1], row->sizes[0]);
+	table_target(what, AT_MOST, 1.5, least[SIZES - 1] / least[0]);
+	freeReplyObject(server_command(crowds[0].asked.link, "FLUSHALL"));
+	for (unsigned k = 0; k < SIZES; k++)
+		asked_close(&crowds[k].asked);
 }
 
-int
-main(void)
+/* ------------------------------------------------------------------ against its own calls */
+
+#define CALLS_MAX 100
+#define ARGS_MAX 400
+
+/* It makes the calls that its arguments are, each with their number before it. */
+static const char bare_script[] =
+    "#!lua flags=allow-oom,allow-cross-slot-keys\n"
+    "local i = 1\n"
+    "while ARGV[i] do\n"
+    "  local n = tonumber(ARGV[i])\n"
+    "  redis.call(unpack(ARGV, i + 1, i + n))\n"
+    "  i = i + n + 1\n"
+    "end\n"
+    "return 'OK'";
+
+struct calls {
+	char sha[41];
+	int argc;
+	const char *argv[ARGS_MAX];
+	size_t lens[ARGS_MAX];
+	char text[65536];
+	size_t used;
+};
+
+static void
+add(struct calls *calls, const char *text, size_t len)
 {
-	static const char *const names[] = {"redis-server", "valkey-server"};
+	if (calls->argc == ARGS_MAX || calls->used + len + 1 > sizeof calls->text)
+		fail("the script makes more calls than fit here");
+	memcpy(calls->text + calls->used, text, len);
+	calls->text[calls->used + len] = '\0';
+	calls->argv[calls->argc] = calls->text + calls->used;
+	calls->lens[calls->argc++] = len;
+	calls->used += len + 1;
+}
+
+/* One word of a MONITOR line, unescaped.  -> behind it, or NULL: there is none */
+static const char *
+take_word(const char *line, char *word, size_t *len)
+{
+	*len = 0;
+	if ((line = strchr(line, '"')) == NULL)
+		return NULL;
+	for (line++; *line != '"'; line++) {
+		unsigned byte = (unsigned char)*line;
+
+		if (byte == '\\') {
+			line++;
+			byte = (unsigned char)*line;
+			if (*line == 'x') {
+				sscanf(line + 1, "%2x", &byte);
+				line += 2;
+			} else if (strchr("nrtab", *line) != NULL) {
+				byte = (unsigned char)"\n\r\t\a\b"[strchr("nrtab", *line) - "nrtab"];
+			}
+		}
+		word[(*len)++] = (char)byte;
+	}
+	return line + 1;
+}
+
+static void
+add_call(struct calls *calls, const char *line)
+{
+	static char word[8192];
+	const char *at = line;
+	char number[16];
+	size_t len;
 	int n = 0;
 
-	setvbuf(stdout, NULL, _IOLBF, 0);
-	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-		char *program = server_find(names[i]);
+	while ((at = take_word(at, word, &len)) != NULL)
+		n++;
+	snprintf(number, sizeof number, "%d", n);
+	add(calls, number, strlen(number));
+	at = line;
+	while ((at = take_word(at, word, &len)) != NULL)
+		add(calls, word, len);
+}
 
-		if (program != NULL)
-			run(program);
-		n += program != NULL;
-		free(program);
+/* What the script calls in one exchange in which a want is granted, by MONITOR. */
+static void
+record(struct calls *calls, struct crowd *c, const struct server *server)
+{
+	redisContext *monitor = server_connect(server);
+	redisReply *reply;
+	bool done = false;
+
+	freeReplyObject(server_command(monitor, "MONITOR"));
+	if (want(c, 0, 1, 1, XCH_NO_LIMIT)->n_granted != 1)
+		fail("not granted");
+	freeReplyObject(server_command(c->asked.link, "ECHO recorded"));
+	*calls = (struct calls){0};
+	add(calls, "EVALSHA", 7);
+	reply = server_command(c->asked.link, "SCRIPT LOAD %s", bare_script);
+	snprintf(calls->sha, sizeof calls->sha, "%s", reply->str);
+	freeReplyObject(reply);
+	add(calls, calls->sha, strlen(calls->sha));
+	add(calls, "0", 1);
+	while (!done) {
+		reply = server_reply(monitor);
+		done = strstr(reply->str, "recorded") != NULL;
+		if (strstr(reply->str, " lua] ") != NULL)
+			add_call(calls, strstr(reply->str, " lua] "));
+		freeReplyObject(reply);
 	}
-	if (n == 0)
-		fail("neither redis-server nor valkey-server is installed");
-	return EXIT_SUCCESS;
+	redisFree(monitor);
+	give_back(c, 0);
+}
+
+/* The exchange that gives back goes by EVAL, so that EVALSHA's statistics are of the other alone. */
+static void
+against_calls(const struct server *server)
+{
+	static struct crowd c;
+	static struct calls calls;
+	double least[2] = {1e9, 1e9};
+
+	asked_open(&c.asked, server);
+	begin(&c, "calls", 10, 10, 2);
+	want(&c, 1, 3, 1, XCH_NO_LIMIT);
+	record(&calls, &c, server);
+	for (int i = 0; i < ROUNDS * 2; i++) {
+		double t;
+
+		asked_reset_time(&c.asked);
+		for (int k = 0; k < CYCLES; k++) {
+			if (i % 2 == 1) {
+				redisAppendCommandArgv(c.asked.link, calls.argc, calls.argv, calls.lens);
+				freeReplyObject(server_reply(c.asked.link));
+				continue;
+			}
+			want(&c, 0, 1, 1, XCH_NO_LIMIT);
+			c.asked.by_eval = true;
+			give_back(&c, 0);
+			c.asked.by_eval = false;
+		}
+		t = asked_time(&c.asked);
+		if (t < least[i % 2])
+			least[i % 2] = t;
+	}
+	table_number("exchange in Redis, one want granted", "us", least[0]);
+	table_number("a script that makes the same calls and nothing else", "us", least[1]);
+	table_target("the exchange script, one want granted / its redis.calls alone", AT_MOST, 1.5,
+	    least[0] / least[1]);
+	freeReplyObject(server_command(c.asked.link, "FLUSHALL"));
+	asked_close(&c.asked);
+}
+
+void
+bench_script(void)
+{
+	struct server server;
+
+	redis_start(&server);
+	against_calls(&server);
+	for (const struct row *row = rows; row < rows + sizeof rows / sizeof rows[0]; row++)
+		run_row(&server, row);
+	server_stop(&server);
 }
