@@ -18,7 +18,7 @@ from faults import KINDS
 SECOND = 1_000_000_000
 # whose holds are lost for nothing if nobody else could have had them; with --strict a job is ended
 # as soon as that is in doubt
-KEPT = ("libslot", "python", "slotctl run")
+KEPT = ("libslot", "python")
 RUN = record.CLIENTS.index("slotctl run")
 # A healthy hold has so much left at any time; no shorter disturbance can end it.  See _is_explained
 HEADROOM = int((LEASE * (3 / 4 - 1 / 20) - LEASE / 5) * SECOND)
@@ -173,6 +173,8 @@ class Judge:
     def _look_at_losses(self):
         for hold in self.holds:
             if record.CLIENTS[hold.first.client] not in KEPT or hold.end is None:
+                continue
+            if not hold.is_strict and hold.first.client != RUN:     # its page was full
                 continue
             is_drained = hold.first.client == RUN and self._drain and hold.end.time >= self._drain
             if hold.end.what in (record.LOST, record.GONE) and not is_drained:
