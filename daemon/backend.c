@@ -70,6 +70,25 @@ memory_grace(const struct backend *backend, const char *group, nsec now)
 	return 0;
 }
 
+/* Its one link is up before anybody can ask. */
+static void
+memory_why_down(const struct backend *backend, const char **reason, const char **text)
+{
+	(void)backend;
+	(void)reason;
+	(void)text;
+	assert(!"memory is never away");
+}
+
+static void
+memory_stats(const struct backend *backend,
+    void (*fn)(void *arg, const char *name, uint64_t value), void *arg)
+{
+	(void)backend;
+	(void)fn;
+	(void)arg;
+}
+
 static bool
 memory_is_busy(const struct backend *backend)
 {
@@ -101,6 +120,8 @@ backend_memory_new(void)
 	    .hang_up = memory_hang_up,
 	    .next = memory_next,
 	    .grace = memory_grace,
+	    .why_down = memory_why_down,
+	    .stats = memory_stats,
 	    .is_busy = memory_is_busy,
 	    .free = memory_free,
 	};

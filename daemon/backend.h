@@ -24,6 +24,13 @@ struct backend {
 	/* What is left of the grace in which the group is, as far as is known; 0: none. */
 	nsec (*grace)(const struct backend *backend, const char *group, nsec now);
 
+	/* Why a link is down, in a stable word and for people. */
+	void (*why_down)(const struct backend *backend, const char **reason, const char **text);
+
+	/* Calls fn with each of its counters, for STATS. */
+	void (*stats)(const struct backend *backend,
+	    void (*fn)(void *arg, const char *name, uint64_t value), void *arg);
+
 	/* Something is asked that is not answered. */
 	bool (*is_busy)(const struct backend *backend);
 

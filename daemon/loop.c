@@ -6,6 +6,7 @@
 #include <event2/event.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
@@ -181,6 +182,15 @@ log_differs(const struct loop *loop, const struct arb_action *action)
 		    peer->host);
 }
 
+/* The arbiter knows that a link is down, the backend why. */
+static void
+answer(struct loop *loop, struct arb_action *action)
+{
+	if (action->code == WIRE_ERR_UNAVAILABLE && strcmp(action->why, "away") == 0)
+		loop->backend->why_down(loop->backend, &action->why, &action->text);
+	loop->hooks.action(loop->hooks.arg, action);
+}
+
 /* Takes every action of the last step. */
 static void
 loop_drain(struct loop *loop)
@@ -190,6 +200,8 @@ loop_drain(struct loop *loop)
 	while (arb_next_action(loop->arb, &action)) {
 		switch (action.type) {
 		case ARB_ANSWER:
+			answer(loop, &action);
+			break;
 		case ARB_TELL_LOST:
 			loop->hooks.action(loop->hooks.arg, &action);
 			break;
@@ -293,4 +305,11 @@ nsec
 loop_grace(const struct loop *loop, const char *group)
 {
 	return loop->backend->grace(loop->backend, group, clock_now());
+}
+
+void
+loop_stats(const struct loop *loop, void (*fn)(void *arg, const char *name, uint64_t value),
+    void *arg)
+{
+	loop->backend->stats(loop->backend, fn, arg);
 }

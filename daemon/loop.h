@@ -34,6 +34,8 @@ void loop_set_gone(struct loop *loop, struct xch_daemon (*gone)(void *arg), void
 struct event_base *loop_base(struct loop *loop);
 const struct arb *loop_arb(const struct loop *loop);    /* for the functions that only read */
 nsec loop_grace(const struct loop *loop, const char *group);    /* left, as last heard; 0: none */
+void loop_stats(const struct loop *loop,         /* the backend's counters */
+    void (*fn)(void *arg, const char *name, uint64_t value), void *arg);
 
 /* One event, and all that follows from it. */
 void loop_step(struct loop *loop, const struct arb_event *event);

@@ -170,7 +170,7 @@ struct arb_action {
 	uint32_t slot;          /* NOTHOLD, LOST: which slot */
 	nsec waited;            /* TIMEOUT */
 	const char *text;       /* BACKEND: what it said; UNAVAILABLE: why */
-	const char *why;        /* UNAVAILABLE: the same as a word that stays: away, grace, silent */
+	const char *why;        /* UNAVAILABLE: the same as a word that stays: away, grace, hung */
 	nsec retry;             /* UNAVAILABLE: ask again after this */
 	nsec deadline;          /* CELL_SET */
 	unsigned link;          /* EXCHANGE, HANG_UP */

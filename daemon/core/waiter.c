@@ -141,25 +141,34 @@ waiter_refuse(struct arb *arb, struct waiter *w, enum wire_code code)
 	waiter_free(arb, w, false);
 }
 
-/* Nobody could have been granted a slot, whoever holds them: why not.  NULL: somebody could. */
+/* Nobody could have been granted a slot, whoever holds them: why not, and in a word.  NULL: somebody
+ * could. */
 static const char *
-why_unavailable(const struct arb *arb, const struct group *g, int64_t limit)
+why_unavailable(const struct arb *arb, const struct group *g, int64_t limit, const char **reason)
 {
 	if (group_is_valid(arb, g) && g->n_state[SLOT_HELD] + g->n_state[SLOT_ENDING] >= limit)
 		return NULL;            /* ours alone are as many as there are */
-	if ((arb->link_up >> g->link & 1) == 0)
+	if ((arb->link_up >> g->link & 1) == 0) {
+		*reason = "away";
 		return "the backend cannot be reached";
-	if (arb->now < g->grace_until)
+	}
+	if (arb->now < g->grace_until) {
+		*reason = "grace";
 		return "the backend is new or has lost data: holds are claimed again first";
-	if (g->request != NULL && arb->now - g->sent_at >= arb->conf.recall)
+	}
+	if (g->request != NULL && arb->now - g->sent_at >= arb->conf.recall) {
+		*reason = "hung";
 		return "the backend does not answer";
+	}
 	return NULL;
 }
 
 void
 waiter_out_of_time(struct arb *arb, struct waiter *w)
 {
-	const char *why = why_unavailable(arb, w->group, group_limit(w->group, w->cls->own));
+	const char *reason;
+	const char *why =
+	    why_unavailable(arb, w->group, group_limit(w->group, w->cls->own), &reason);
 	nsec grace = w->group->grace_until - arb->now;
 
 	if (why == NULL) {
@@ -168,6 +177,7 @@ waiter_out_of_time(struct arb *arb, struct waiter *w)
 	}
 	waiter_refuse(arb, w, WIRE_ERR_UNAVAILABLE);
 	arb->actions[arb->n_actions - 1].text = why;
+	arb->actions[arb->n_actions - 1].why = reason;
 	arb->actions[arb->n_actions - 1].retry = grace > RETRY ? grace : RETRY;
 }
 

@@ -60,15 +60,42 @@ command_timeout(const struct link *link)
 	return link->env->config->command_timeout_ms * NSEC_MS;
 }
 
+/* It has come up, and is not about to fail as it did before. */
+static void
+settle(struct link *link)
+{
+	link->is_shaky = false;
+	link->n_failures = 0;
+	link->trouble = TROUBLE_NONE;
+}
+
+/* Until it is settled the timer fires no later than commands need it. */
+static void
+watch_shaky(struct link *link, nsec now)
+{
+	nsec left = link->up_since + link->env->backoff_max - now;
+
+	if (left <= 0) {
+		settle(link);
+		link->env->settled(link->env->arg);
+	} else {
+		set_timer(link, left < command_timeout(link) ? left : command_timeout(link));
+	}
+}
+
 void
 link_enter(struct link *link, enum link_state state)
 {
 	log_debug("redis %s: %s -> %s", link->name, state_names[link->state], state_names[state]);
 	link->state = state;
-	if (state == LINK_UP) {
-		link->n_failures = 0;
-		event_del(link->timer);
-	}
+	if (state != LINK_UP)
+		return;
+	link->up_since = clock_now();
+	event_del(link->timer);
+	if (link->is_shaky)
+		watch_shaky(link, link->up_since);
+	else
+		settle(link);
 }
 
 /* ------------------------------------------------------------------ its end */
@@ -90,9 +117,9 @@ drop_context(struct link *link)
 
 /* Doubled with each failure, and a random half of it: not all hosts at once. */
 static nsec
-backoff(struct link *link)
+backoff(struct link *link, enum trouble trouble)
 {
-	nsec most = BACKOFF_MIN;
+	nsec most = trouble_is_stubborn(trouble) ? link->env->backoff_max : BACKOFF_MIN;
 	uint32_t random = 0;
 
 	for (unsigned i = 0; i < link->n_failures && most < link->env->backoff_max; i++)
@@ -105,8 +132,15 @@ backoff(struct link *link)
 	return most / 2 + (nsec)((double)(most / 2) * random / UINT32_MAX);
 }
 
+static void
+note_trouble(struct link *link, enum trouble trouble, const char *why)
+{
+	link->env->trouble(link->env->arg, trouble, why);
+	link->trouble = link->last_trouble = trouble;
+}
+
 void
-link_fail(struct link *link, const char *fmt, ...)
+link_fail(struct link *link, enum trouble trouble, const char *fmt, ...)
 {
 	enum link_state was = link->state;
 	char why[WHY_MAX];
@@ -115,7 +149,7 @@ link_fail(struct link *link, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(why, sizeof why, fmt, ap);
 	va_end(ap);
-	log_debug("redis %s: %s", link->name, why);
+	log_debug("redis %s: %s: %s", link->name, trouble_word(trouble), why);
 	resolver_forget(&link->resolve);
 	drop_context(link);
 	link_enter(link, LINK_WAITING);
@@ -124,10 +158,22 @@ link_fail(struct link *link, const char *fmt, ...)
 		return;
 	}
 	link->resolved.n = 0;
-	set_timer(link, backoff(link));
-	link->env->trouble(link->env->arg, why);
+	if (was == LINK_UP)
+		link->is_shaky = link->last_trouble == trouble &&
+		    clock_now() - link->up_since < link->env->backoff_max;
+	set_timer(link, backoff(link, trouble));
+	note_trouble(link, trouble, why);
 	if (was == LINK_UP)
 		link->owner->down(link->owner->arg, link);
+}
+
+void
+link_refused(struct link *link, const char *command, const char *error)
+{
+	enum trouble trouble = trouble_of_error(error);
+
+	link_fail(link, trouble != TROUBLE_NONE ? trouble : TROUBLE_UNFIT, "%s: %s", command,
+	    error);
 }
 
 static void
@@ -148,10 +194,12 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 		return;
 	}
 	if (link->state > LINK_CONNECTED && link->context == NULL) {
-		link_fail(link, "no memory");
+		link_fail(link, TROUBLE_AWAY, "no memory");
 		return;
 	}
 	if (link->state == LINK_UP) {
+		if (link->is_shaky)
+			watch_shaky(link, now);
 		if (link->n_commands == 0)
 			return;
 		deadline = link->commands[link->first].sent + command_timeout(link);
@@ -159,12 +207,12 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 	if (now < deadline)
 		set_timer(link, deadline - now);
 	else if (link->state == LINK_RESOLVING)         /* it ends by itself; late is not never */
-		link->env->trouble(link->env->arg, "the name server does not answer");
+		note_trouble(link, TROUBLE_AWAY, "the name server does not answer");
 	else if (link->state == LINK_UP)
-		link_fail(link, "no answer within %lld ms",
+		link_fail(link, TROUBLE_HUNG, "no answer within %lld ms",
 		    (long long)link->env->config->command_timeout_ms);
 	else
-		link_fail(link, "%s: not done within %lld ms", state_names[link->state],
+		link_fail(link, TROUBLE_HUNG, "%s: not done within %lld ms", state_names[link->state],
 		    (long long)link->env->config->connect_timeout_ms);
 }
 
@@ -268,7 +316,7 @@ on_connect(const redisAsyncContext *context, int status)
 		set_timer(link, 0);
 	} else {
 		link->context = NULL;
-		link_fail(link, "%s", context->c.errstr);
+		link_fail(link, TROUBLE_AWAY, "%s", context->c.errstr);
 	}
 }
 
@@ -276,12 +324,15 @@ static void
 on_disconnect(const redisAsyncContext *context, int status)
 {
 	struct link *link = context->data;
+	enum trouble trouble = trouble_of_error(context->errstr);
 
 	(void)status;
 	if (link == NULL)
 		return;
 	link->context = NULL;
-	link_fail(link, "the connection was closed: %s", context->errstr);
+	if (trouble == TROUBLE_NONE)
+		trouble = context->err == REDIS_ERR_PROTOCOL ? TROUBLE_UNFIT : TROUBLE_AWAY;
+	link_fail(link, trouble, "the connection was closed: %s", context->errstr);
 }
 
 /* What hiredis leaves out.  A subscriber sends nothing, so it needs the keepalive; where we send,
@@ -317,12 +368,12 @@ link_connect(struct link *link)
 	context = url->path != NULL ? redisAsyncConnectUnix(url->path) :
 	    redisAsyncConnect(link->resolved.address[link->address], url->port);
 	if (context == NULL) {
-		link_fail(link, "no memory");
+		link_fail(link, TROUBLE_AWAY, "no memory");
 		return;
 	}
 	link->context = context;
 	if (context->err != 0) {
-		link_fail(link, "%s", context->errstr);
+		link_fail(link, TROUBLE_AWAY, "%s", context->errstr);
 		return;
 	}
 	context->data = link;
@@ -330,7 +381,7 @@ link_connect(struct link *link)
 	if (redisLibeventAttach(context, link->env->base) != REDIS_OK ||
 	    redisAsyncSetConnectCallback(context, on_connect) != REDIS_OK ||
 	    redisAsyncSetDisconnectCallback(context, on_disconnect) != REDIS_OK) {
-		link_fail(link, "no memory");
+		link_fail(link, TROUBLE_AWAY, "no memory");
 		return;
 	}
 	set_timer(link, connect_timeout(link));
@@ -342,7 +393,7 @@ on_resolved(void *arg, const struct resolved *resolved)
 	struct link *link = arg;
 
 	if (resolved->n == 0) {
-		link_fail(link, "%s: %s", link->env->config->address.host, resolved->why);
+		link_fail(link, TROUBLE_AWAY, "%s: %s", link->env->config->address.host, resolved->why);
 		return;
 	}
 	link->resolved = *resolved;
@@ -361,7 +412,7 @@ link_try(struct link *link)
 	link->deadline = clock_now() + connect_timeout(link);
 	set_timer(link, connect_timeout(link));
 	if (!resolver_ask(link->env->resolver, &link->resolve))
-		link_fail(link, "resolver: %s", strerror(errno));
+		link_fail(link, TROUBLE_AWAY, "resolver: %s", strerror(errno));
 }
 
 void

@@ -17,6 +17,7 @@
 
 #include "daemon/core/arbiter.h"
 #include "daemon/redis/resolve.h"
+#include "daemon/redis/trouble.h"
 
 struct config_redis;
 struct event;
@@ -24,6 +25,7 @@ struct event_base;
 struct link;
 struct redisAsyncContext;
 struct redisReply;
+struct server_info;
 
 enum link_state {
 	LINK_WAITING,           /* until it is time to try (again) */
@@ -45,9 +47,10 @@ struct link_env {
 	const struct config_redis *config;
 	struct resolver *resolver;      /* NULL: a Unix domain socket */
 	nsec backoff_max;
-	void (*trouble)(void *arg, const char *why);    /* a link failed, maybe for the same reason
-							   as before */
-	void (*warn)(void *arg, const char *what);      /* it works, but is set up badly */
+	/* A link failed.  link->trouble is still what was the matter with it before. */
+	void (*trouble)(void *arg, enum trouble trouble, const char *why);
+	void (*settled)(void *arg);     /* a link that had come up only to fail again is up to stay */
+	void (*checked)(void *arg, const struct server_info *server);   /* it can be used */
 	void *arg;
 };
 
@@ -80,7 +83,11 @@ struct link {
 	struct redisAsyncContext *context;      /* NULL unless CONNECTING or behind it */
 	struct event *timer;
 	nsec deadline;                  /* of the attempt */
-	unsigned n_failures;            /* since it was up last */
+	unsigned n_failures;            /* since it was up for longer than a moment */
+	enum trouble trouble;           /* what is the matter; TROUBLE_NONE once it is up to stay */
+	enum trouble last_trouble;      /* of the last failure, however long ago */
+	nsec up_since;
+	bool is_shaky;                  /* when it was up last, the same trouble came back at once */
 
 	struct resolve resolve;
 	struct resolved resolved;
@@ -109,7 +116,10 @@ bool link_forgot_script(const struct redisReply *reply);
 void link_reload(struct link *link);
 
 /* Drops the connection and tries anew. */
-__attribute__((format(printf, 2, 3))) void link_fail(struct link *link, const char *fmt, ...);
+__attribute__((format(printf, 3, 4))) void link_fail(struct link *link, enum trouble trouble,
+    const char *fmt, ...);
+/* The same, where the answer to a command that has nothing to do with any group was an error. */
+void link_refused(struct link *link, const char *command, const char *error);
 
 /* ---- link.c and login.c */
 

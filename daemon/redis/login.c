@@ -21,7 +21,7 @@ is_refused(struct link *link, const redisReply *reply, const char *command)
 {
 	if (reply->type != REDIS_REPLY_ERROR)
 		return false;
-	link_fail(link, "%s: %s", command, reply->str);
+	link_refused(link, command, reply->str);
 	return true;
 }
 
@@ -50,16 +50,15 @@ on_info(void *arg, struct link *link, const redisReply *reply)
 	if (is_refused(link, reply, "INFO"))
 		return;
 	if (reply->type != REDIS_REPLY_STRING) {
-		link_fail(link, "INFO: not answered by a text");
+		link_fail(link, TROUBLE_UNFIT, "INFO: not answered by a text");
 		return;
 	}
 	server_read(reply->str, reply->len, &server);
-	if (server.why[0] != '\0') {
-		link_fail(link, "%s", server.why);
+	if (server.trouble != TROUBLE_NONE) {
+		link_fail(link, server.trouble, "%s", server.why);
 		return;
 	}
-	if (server.warning[0] != '\0')
-		link->env->warn(link->env->arg, server.warning);
+	link->env->checked(link->env->arg, &server);
 	memcpy(link->version, server.version, sizeof link->version);
 	link_advance(link);
 }
@@ -71,7 +70,7 @@ on_load(void *arg, struct link *link, const redisReply *reply)
 	if (is_refused(link, reply, "SCRIPT LOAD"))
 		return;
 	if (reply->type != REDIS_REPLY_STRING || reply->len != sizeof link->sha - 1) {
-		link_fail(link, "SCRIPT LOAD: not answered by a SHA-1");
+		link_fail(link, TROUBLE_UNFIT, "SCRIPT LOAD: not answered by a SHA-1");
 		return;
 	}
 	memcpy(link->sha, reply->str, sizeof link->sha);
@@ -141,7 +140,8 @@ link_greet(struct link *link)
 
 	if (config->password_file[0] != '\0') {
 		if (read_password(config->password_file, buf, sizeof buf) < 0) {
-			link_fail(link, "%s: %s", config->password_file, strerror(errno));
+			link_fail(link, TROUBLE_NOAUTH, "%s: %s", config->password_file,
+			    strerror(errno));
 			return;
 		}
 		password = buf;

@@ -7,7 +7,6 @@
 #include "daemon/clock.h"
 #include "daemon/log.h"
 #include "daemon/redis/link.h"
-#include "daemon/redis/server.h"
 
 void
 markers_init(struct markers *markers, const char *prefix, const struct xch_daemon *self,
@@ -61,16 +60,19 @@ on_touched_again(void *arg, struct link *link, const redisReply *reply)
 {
 	struct shard *shard = arg;
 	struct exchange_touched touched;
+	enum trouble trouble = TROUBLE_NONE;
 
-	if (reply->type == REDIS_REPLY_ERROR && !server_refuses(reply->str)) {
+	if (reply->type == REDIS_REPLY_ERROR)
+		trouble = trouble_of_error(reply->str);
+	if (trouble != TROUBLE_NONE) {
+		link_fail(link, trouble, "%s", reply->str);
+	} else if (reply->type == REDIS_REPLY_ERROR) {
 		if (!shard->is_bad)
 			log_warnx("redis: %s", reply->str);
 		shard->is_bad = true;
-	} else if (reply->type == REDIS_REPLY_ERROR) {
-		link_fail(link, "%s", reply->str);
 	} else if (reply->type != REDIS_REPLY_STRING ||
 	    exchange_decode_touch(reply->str, reply->len, &touched) < 0) {
-		link_fail(link, "the answer for a marker is not understood");
+		link_fail(link, TROUBLE_UNFIT, "the answer for a marker is not understood");
 	} else {
 		shard_heard(shard, clock_now(), touched.era, touched.grace, touched.longest_lease);
 	}

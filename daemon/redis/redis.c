@@ -12,13 +12,12 @@
 #include "daemon/core/alloc.h"
 #include "daemon/log.h"
 #include "daemon/redis/exchange.h"
+#include "daemon/redis/health.h"
 #include "daemon/redis/link.h"
 #include "daemon/redis/marker.h"
-#include "daemon/redis/server.h"
 #include "daemon/redis/subscribe.h"
 
 #define BACKOFF_MAX (5000 * NSEC_MS)
-#define SAID_MAX 256
 
 struct redis {
 	struct backend backend;
@@ -43,9 +42,7 @@ struct redis {
 	struct xch_push push;
 	struct arena arena;                     /* what news points to */
 
-	char name[192];                         /* of the server, in the log */
-	char trouble[SAID_MAX], warning[SAID_MAX];      /* that was said last; "": none */
-	bool is_whole;                          /* every link is up */
+	struct health health;
 	unsigned beats;                         /* heartbeats go over each link in turn */
 	unsigned n_links;
 	struct link links[];
@@ -89,27 +86,30 @@ redis_next(struct backend *backend, struct arb_event *event)
 
 /* ------------------------------------------------------------------ log */
 
-/* Each trouble is said once, and so is its end.  All links have the same one, as a rule. */
-static void
-on_trouble(void *arg, const char *why)
+/* Of the links for commands, and the subscriber. */
+static bool
+is_any_in(const struct redis *redis, enum trouble trouble)
 {
-	struct redis *redis = arg;
-
-	if (strcmp(redis->trouble, why) == 0)
-		return;
-	snprintf(redis->trouble, sizeof redis->trouble, "%s", why);
-	log_warnx("%s: %s; trying again", redis->name, why);
+	for (unsigned i = 0; i < redis->n_links; i++)
+		if (redis->links[i].trouble == trouble)
+			return true;
+	return redis->subscriber.link.trouble == trouble;
 }
 
 static void
-on_warn(void *arg, const char *what)
+on_trouble(void *arg, enum trouble trouble, const char *why)
 {
 	struct redis *redis = arg;
 
-	if (strcmp(redis->warning, what) == 0)
-		return;
-	snprintf(redis->warning, sizeof redis->warning, "%s", what);
-	log_warnx("%s: %s", redis->name, what);
+	health_trouble(&redis->health, trouble, why, is_any_in(redis, trouble));
+}
+
+static void
+on_checked(void *arg, const struct server_info *server)
+{
+	struct redis *redis = arg;
+
+	health_checked(&redis->health, server);
 }
 
 static void
@@ -117,17 +117,22 @@ say_whole(struct redis *redis)
 {
 	nsec left = markers_left(&redis->markers, clock_now());
 
-	for (unsigned i = 0; i < redis->n_links; i++)
-		if (redis->links[i].state != LINK_UP)
-			return;
-	if (redis->is_whole || !redis->subscriber.is_up)
+	if (redis->health.is_whole || !redis->subscriber.is_up ||
+	    redis->subscriber.link.trouble != TROUBLE_NONE)
 		return;
-	redis->is_whole = true;
-	redis->trouble[0] = '\0';
-	log_info("%s: connected to %s", redis->name, redis->links[0].version);
+	for (unsigned i = 0; i < redis->n_links; i++)
+		if (redis->links[i].state != LINK_UP || redis->links[i].trouble != TROUBLE_NONE)
+			return;
+	health_whole(&redis->health, redis->links[0].version);
 	if (left > 0)
 		log_info("%s: new, or it has lost data: nothing is granted in the next %lld ms",
-		    redis->name, (long long)(left / NSEC_MS));
+		    redis->health.name, (long long)(left / NSEC_MS));
+}
+
+static void
+on_settled(void *arg)
+{
+	say_whole(arg);
 }
 
 /* ------------------------------------------------------------------ markers */
@@ -204,7 +209,7 @@ on_down(void *arg, struct link *link)
 {
 	struct redis *redis = arg;
 
-	redis->is_whole = false;
+	redis->health.is_whole = false;
 	tell_change(redis, ARB_LINK_DOWN, link_number(redis, link));
 }
 
@@ -215,7 +220,8 @@ redis_hang_up(struct backend *backend, unsigned number)
 
 	if (redis->links[number].state != LINK_UP)
 		return;
-	link_fail(&redis->links[number], "no answer in time");
+	link_fail(&redis->links[number], TROUBLE_HUNG, "no answer within %lld ms",
+	    (long long)redis->env.config->command_timeout_ms);
 }
 
 /* ------------------------------------------------------------------ exchanges */
@@ -262,9 +268,12 @@ take_reply(struct redis *redis, const struct xch_request *request, struct link *
     const redisReply *reply)
 {
 	struct xch_reply *re = &redis->reply;
+	enum trouble trouble = TROUBLE_NONE;
 
-	if (reply->type == REDIS_REPLY_ERROR && server_refuses(reply->str)) {
-		link_fail(link, "%s", reply->str);
+	if (reply->type == REDIS_REPLY_ERROR)
+		trouble = trouble_of_error(reply->str);
+	if (trouble != TROUBLE_NONE) {
+		link_fail(link, trouble, "%s", reply->str);
 		return;
 	}
 	if (reply->type == REDIS_REPLY_ERROR) {
@@ -322,7 +331,7 @@ on_subscribed(void *arg, bool up)
 	struct redis *redis = arg;
 
 	if (!up)
-		redis->is_whole = false;
+		redis->health.is_whole = false;
 	say_whole(redis);
 	tell_change(redis, up ? ARB_SUB_UP : ARB_SUB_DOWN, 0);
 }
@@ -333,7 +342,7 @@ on_message(void *arg, const char *text, size_t len)
 	struct redis *redis = arg;
 
 	if (exchange_decode_push(&redis->arena, text, len, &redis->push) < 0) {
-		log_warnx("%s: a message is not understood: %.*s", redis->name,
+		log_warnx("%s: a message is not understood: %.*s", redis->health.name,
 		    len < 64 ? (int)len : 64, text);
 		arena_reset(&redis->arena);
 		return;
@@ -352,6 +361,28 @@ redis_grace(const struct backend *backend, const char *group, nsec now)
 	nsec end = redis->markers.shards[exchange_shard(group)].grace_end;
 
 	return end > now ? end - now : 0;
+}
+
+static void
+redis_why_down(const struct backend *backend, const char **reason, const char **text)
+{
+	const struct redis *redis = (const struct redis *)backend;
+	enum trouble trouble = TROUBLE_AWAY;
+
+	for (unsigned i = redis->n_links; i-- > 0;)
+		if (redis->links[i].trouble != TROUBLE_NONE)
+			trouble = redis->links[i].trouble;
+	*reason = trouble_word(trouble);
+	*text = trouble_text(trouble);
+}
+
+static void
+redis_stats(const struct backend *backend,
+    void (*fn)(void *arg, const char *name, uint64_t value), void *arg)
+{
+	const struct redis *redis = (const struct redis *)backend;
+
+	health_stats(&redis->health, fn, arg);
 }
 
 static bool
@@ -396,6 +427,8 @@ backend_redis_new(struct event_base *base, const struct config_redis *config,
 	    .hang_up = redis_hang_up,
 	    .next = redis_next,
 	    .grace = redis_grace,
+	    .why_down = redis_why_down,
+	    .stats = redis_stats,
 	    .is_busy = redis_is_busy,
 	    .free = redis_free,
 	};
@@ -403,7 +436,7 @@ backend_redis_new(struct event_base *base, const struct config_redis *config,
 	redis->arg = arg;
 	redis->n_links = conf->n_links;
 	redis->interval = conf->lease / 4;
-	url_show(&config->address, redis->name, sizeof redis->name);
+	url_show(&config->address, redis->health.name, sizeof redis->health.name);
 	redis->touch_timer = evtimer_new(base, on_touch_timer, redis);
 	if (redis->touch_timer == NULL)
 		abort();
@@ -414,7 +447,8 @@ backend_redis_new(struct event_base *base, const struct config_redis *config,
 	    .config = config,
 	    .backoff_max = redis->interval < BACKOFF_MAX ? redis->interval : BACKOFF_MAX,
 	    .trouble = on_trouble,
-	    .warn = on_warn,
+	    .settled = on_settled,
+	    .checked = on_checked,
 	    .arg = redis,
 	};
 	if (config->address.host != NULL)

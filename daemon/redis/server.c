@@ -1,6 +1,7 @@
-/* What a server says of itself (INFO, errors), and whether we can use it. */
+/* What a server says of itself (INFO), and whether we can use it. */
 #include "daemon/redis/server.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -43,6 +44,17 @@ is_older(const char *version, int major, int minor)
 	return sscanf(version, "%d.%d", &a, &b) < 1 || a < major || (a == major && b < minor);
 }
 
+__attribute__((format(printf, 3, 4))) static void
+refuse(struct server_info *server, enum trouble trouble, const char *fmt, ...)
+{
+	va_list ap;
+
+	server->trouble = trouble;
+	va_start(ap, fmt);
+	vsnprintf(server->why, sizeof server->why, fmt, ap);
+	va_end(ap);
+}
+
 /* Without flags=allow-oom, TIME before writes and friends, the script does not run. */
 static void
 check_version(const char *info, size_t len, struct server_info *server)
@@ -53,30 +65,33 @@ check_version(const char *info, size_t len, struct server_info *server)
 	if (version[0] != '\0') {
 		snprintf(server->version, sizeof server->version, "Valkey %s", version);
 		if (is_older(version, 7, 2))
-			snprintf(server->why, sizeof server->why,
+			refuse(server, TROUBLE_UNFIT,
 			    "the server is %s; Valkey 7.2 or later is needed", server->version);
 		return;
 	}
 	field(info, len, "redis_version", version, sizeof version);
 	snprintf(server->version, sizeof server->version, "Redis %s", version);
 	if (is_older(version, 7, 0))
-		snprintf(server->why, sizeof server->why,
-		    "the server is %s; Redis 7.0 or later is needed", server->version);
+		refuse(server, TROUBLE_UNFIT, "the server is %s; Redis 7.0 or later is needed",
+		    server->version);
 }
 
+/* The policy counts without maxmemory too: that is set on the day when memory runs out, and then
+ * nobody looks here. */
 static void
 warn(const char *info, size_t len, struct server_info *server)
 {
 	char policy[32];
 
 	field(info, len, "maxmemory_policy", policy, sizeof policy);
-	if (!is(info, len, "maxmemory", "0") && strcmp(policy, "noeviction") != 0)
-		snprintf(server->warning, sizeof server->warning,
-		    "maxmemory-policy is %s: a server that drops keys lets more in than the limit; "
-		    "set noeviction", policy);
-	else if (!is(info, len, "connected_slaves", "0") &&
+	if (strcmp(policy, "noeviction") != 0)
+		snprintf(server->warnings[WARN_EVICTION], sizeof server->warnings[0],
+		    "maxmemory-policy is %s%s: a server that drops keys lets more in than the "
+		    "limit; set noeviction", policy,
+		    is(info, len, "maxmemory", "0") ? ", though maxmemory is not set" : "");
+	if (!is(info, len, "connected_slaves", "0") &&
 	    is(info, len, "min_slaves_good_slaves", ""))
-		snprintf(server->warning, sizeof server->warning,
+		snprintf(server->warnings[WARN_REPLICAS], sizeof server->warnings[0],
 		    "it has replicas and min-replicas-to-write is 0: cut off from them, it would go "
 		    "on beside its successor; set 1");
 }
@@ -84,36 +99,19 @@ warn(const char *info, size_t len, struct server_info *server)
 void
 server_read(const char *info, size_t len, struct server_info *server)
 {
-	*server = (struct server_info){.why = ""};
+	*server = (struct server_info){.trouble = TROUBLE_NONE};
 	check_version(info, len, server);
-	if (server->why[0] != '\0')
+	if (server->trouble != TROUBLE_NONE)
 		return;
 	if (is(info, len, "redis_mode", "cluster"))
-		snprintf(server->why, sizeof server->why,
+		refuse(server, TROUBLE_CLUSTER,
 		    "the server is in cluster mode, which is not spoken yet; use one that is not");
 	else if (is(info, len, "redis_mode", "sentinel"))
-		snprintf(server->why, sizeof server->why,
-		    "the server is a sentinel, not a server of data");
+		refuse(server, TROUBLE_UNFIT, "the server is a sentinel, not a server of data");
 	else if (is(info, len, "loading", "1"))
-		snprintf(server->why, sizeof server->why, "the server is loading its data");
+		refuse(server, TROUBLE_LOADING, "the server is loading its data");
 	else if (is(info, len, "role", "slave"))
-		snprintf(server->why, sizeof server->why, "the server is a replica, and read-only");
+		refuse(server, TROUBLE_READONLY, "the server is a replica, and read-only");
 	else
 		warn(info, len, server);
-}
-
-bool
-server_refuses(const char *error)
-{
-	static const char *const codes[] = {"READONLY", "LOADING", "MASTERDOWN", "NOREPLICAS",
-	    "MISCONF", "OOM", "BUSY", "UNKILLABLE", "NOAUTH", "NOPERM", "WRONGPASS", "NOSCRIPT",
-	    "MOVED", "ASK", "TRYAGAIN", "CLUSTERDOWN", "CROSSSLOT", "ERR ACL"};
-
-	for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++) {
-		size_t len = strlen(codes[i]);
-
-		if (strncmp(error, codes[i], len) == 0 && (error[len] == ' ' || error[len] == '\0'))
-			return true;
-	}
-	return false;
 }

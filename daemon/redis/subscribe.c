@@ -44,9 +44,9 @@ on_published(void *arg, struct link *commands, const redisReply *reply)
 	struct subscriber *s = arg;
 
 	if (reply->type == REDIS_REPLY_ERROR)
-		link_fail(commands, "PUBLISH: %s", reply->str);
+		link_refused(commands, "PUBLISH", reply->str);
 	else if (reply->type == REDIS_REPLY_INTEGER && reply->integer == 0 && s->is_awaited)
-		link_fail(&s->link, "nobody listens to %s on the server that takes our commands",
+		link_fail(&s->link, TROUBLE_AWAY, "nobody listens to %s on the server that takes our commands",
 		    s->channel);
 }
 
@@ -77,10 +77,10 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 	if (now < due) {
 		set_timer(s, due - now);
 	} else if (!s->is_listening) {
-		link_fail(&s->link, "SUBSCRIBE: no answer within %lld ms",
+		link_fail(&s->link, TROUBLE_HUNG, "SUBSCRIBE: no answer within %lld ms",
 		    (long long)(s->interval / NSEC_MS));
 	} else if (s->is_awaited && s->owner->commands(s->owner->arg) != NULL) {
-		link_fail(&s->link, "a message to ourselves did not arrive within %lld ms",
+		link_fail(&s->link, TROUBLE_HUNG, "a message to ourselves did not arrive within %lld ms",
 		    (long long)(timeout(s) / NSEC_MS));
 	} else {
 		s->is_awaited = false;
@@ -97,9 +97,12 @@ on_message(void *arg, struct link *link, const redisReply *reply)
 	const redisReply *kind, *text;
 	char beat[32];
 
+	if (reply->type == REDIS_REPLY_ERROR) {
+		link_refused(link, "SUBSCRIBE", reply->str);
+		return;
+	}
 	if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 3) {
-		link_fail(link, "SUBSCRIBE: %s",
-		    reply->type == REDIS_REPLY_ERROR ? reply->str : "not understood");
+		link_fail(link, TROUBLE_UNFIT, "SUBSCRIBE: not understood");
 		return;
 	}
 	kind = reply->element[0];

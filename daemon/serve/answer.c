@@ -112,8 +112,8 @@ answer_to(enum wire_verb verb, bool detail, const struct arb_action *action, cha
 		return ERROR(line, code, "", "this connection does not hold slot %u",
 		    action->slot);
 	case WIRE_ERR_UNAVAILABLE:
-		return ERROR(line, code, "retry=%lld ", "%s", (long long)(action->retry / NSEC_MS),
-		    action->text);
+		return ERROR(line, code, "retry=%lld reason=%s ", "%s",
+		    (long long)(action->retry / NSEC_MS), action->why, action->text);
 	case WIRE_ERR_BACKEND:
 		log_clean(action->text, text, sizeof text);
 		return ERROR(line, code, "", "%s", text);

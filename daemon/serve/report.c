@@ -226,6 +226,14 @@ add_waiter(void *arg, const struct arb_waiter *waiter)
 
 /* ---------------------------------------------------------------- the daemon */
 
+static void
+add_counter(void *arg, const char *name, uint64_t value)
+{
+	struct list *list = arg;
+
+	ADD(list, "%s=%llu\n", name, (unsigned long long)value);
+}
+
 static bool
 stats(const struct server *server, struct output *out)
 {
@@ -265,7 +273,8 @@ stats(const struct server *server, struct output *out)
 	};
 
 	for (i = 0; i < sizeof values / sizeof values[0]; i++)
-		ADD(&list, "%s=%llu\n", values[i].name, (unsigned long long)values[i].value);
+		add_counter(&list, values[i].name, values[i].value);
+	loop_stats(server->loop, add_counter, &list);
 	return finish(&list, out);
 }
 

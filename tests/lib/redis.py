@@ -26,12 +26,12 @@ class Redis:
     """A server of its own in a temporary directory, on a Unix socket and, with tcp, on a port of
     127.0.0.1; ready when the constructor returns.  Without data on disk unless args say so."""
 
-    def __init__(self, *args, tcp=False, running=True):
+    def __init__(self, *args, tcp=False, running=True, before_exec=None):
         self.dir = tempfile.mkdtemp(prefix="slotd-redis-")
         self.path = os.path.join(self.dir, "redis.sock")
         self.port = free_port() if tcp else 0
         self.process = self.log = self._socket = None
-        self._args = args
+        self._args, self._before_exec = args, before_exec
         if running:
             try:
                 self.start()
@@ -39,13 +39,15 @@ class Redis:
                 self.close()
                 raise
 
-    def start(self):
+    def start(self, *args, ready=r"(?i)ready to accept connections (at|unix)"):
+        """Starts it and waits for that line of its log."""
         self.process = subprocess.Popen(
             [SERVER, "--port", str(self.port), "--bind", "127.0.0.1", "--unixsocket", self.path,
-             "--dir", self.dir, "--save", "", *self._args],
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+             "--dir", self.dir, "--save", "", *self._args, *args],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            preexec_fn=self._before_exec)
         self.log = Log(self.process.stdout)
-        self.log.wait_for(r"(?i)ready to accept connections (at|unix)")
+        self.log.wait_for(ready)
 
     def end(self, sig=signal.SIGKILL):
         """Ends the server; start() begins another one, on the same addresses."""

@@ -60,11 +60,11 @@ class Basics(unittest.TestCase):
 class Troubles(unittest.TestCase):
     def test_absent_at_start(self):
         with Redis(running=False) as redis, Daemon(redis.config(), expect=[TROUBLE]) as slotd:
-            slotd.log.wait_for("redis.sock: No such file or directory; trying again")
+            slotd.log.wait_for("redis.sock: away: No such file or directory; trying again")
             with slotd.client() as a, slotd.client() as b:
                 b.expect("OK pong", "PING")
                 a.send("ACQUIRE g limit=1 wait=1m")
-                b.expect("ERR unavailable retry=1000 the backend cannot be reached", "ACQUIRE g limit=1 wait=0")
+                b.expect("ERR unavailable retry=1000 reason=away Redis cannot be reached", "ACQUIRE g limit=1 wait=0")
                 b.expect("OK .* held=0 .* waiting=1 .* in_use=0 lease_left=- grace_left=0 differs=-",
                          "STATUS g")
                 slotd.log.wait_for("redis commands 0: waiting -> connecting", 3)
@@ -118,9 +118,10 @@ class Troubles(unittest.TestCase):
             slotd.log.wait_for(UP)
             redis.process.send_signal(signal.SIGSTOP)
             slotd.log.wait_for("no answer within 200 ms|did not arrive within 200 ms")
-            slotd.log.wait_for(r"commands 0: \w+: not done within 2000 ms")
+            slotd.log.wait_for(r"commands 0: hung: \w+: not done within 2000 ms")
             redis.process.send_signal(signal.SIGCONT)
             slotd.log.wait_for(UP, 2)
+            self.assertEqual(len(slotd.log.find(TROUBLE)), 1)
 
     def test_script_flush_in_a_grace(self):
         """When markers are touched, not groups."""

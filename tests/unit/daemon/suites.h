@@ -14,6 +14,7 @@
 	SUITE(resolve) \
 	SUITE(server) \
 	SUITE(session) \
+	SUITE(trouble) \
 	SUITE(url)
 
 #define DECLARE(name) Suite *name##_suite(void);
