@@ -42,6 +42,10 @@ bashcompdir ?= $(datadir)/bash-completion/completions
 systemdsystemunitdir ?= $(PREFIX)/lib/systemd/system
 sysusersdir ?= $(PREFIX)/lib/sysusers.d
 tmpfilesdir ?= $(PREFIX)/lib/tmpfiles.d
+# where the system's python3 looks for what belongs below PREFIX; for PYTHONPATH where it does not
+PYTHON ?= $(or $(wildcard /usr/bin/python3),python3)
+pythondir ?= $(or $(shell $(PYTHON) -c 'import site; print(next(d for d in site.getsitepackages() \
+	if d.startswith("$(PREFIX)/lib/")))' 2>/dev/null),$(datadir)/slotd/python)
 
 # ---------------------------------------------------------------- variants
 
@@ -157,6 +161,7 @@ INSTALLED_FILES = \
 	$(B)/libslot.so.$(SOVERSION)>$(libdir)/libslot.so.$(SOVERSION) \
 	client/slot.h>$(includedir)/slot.h \
 	client/slotctl.bash>$(bashcompdir)/slotctl \
+	client/python/slotd.py>$(pythondir)/slotd.py \
 	systemd/slotd.socket>$(systemdsystemunitdir)/slotd.socket \
 	systemd/slotd.sysusers>$(sysusersdir)/slotd.conf \
 	systemd/slotd.tmpfiles>$(tmpfilesdir)/slotd.conf \

@@ -85,7 +85,20 @@ class Install(unittest.TestCase):
         self.assertIn("\nExecStart=/opt/slotd/sbin/slotd --config /opt/slotd/etc/slotd/slotd.conf\n",
                       service)
         self.assertIn("opt/slotd/lib64/pkgconfig/libslot.pc", files(self.root))
+        self.assertIn("opt/slotd/share/slotd/python/slotd.py", files(self.root))
         self.assertTrue(all(path.startswith("opt/slotd/") for path in files(self.root)))
+
+    def test_python_finds_it(self):
+        for prefix in "/usr", "/usr/local":
+            with self.subTest(prefix):
+                make("install", f"DESTDIR={self.root}", f"PREFIX={prefix}")
+                path, = (path for path in files(self.root) if path.endswith("/slotd.py"))
+                self.assertIn("/" + os.path.dirname(path),
+                              run("/usr/bin/python3", "-c", "import sys; print(*sys.path, sep='\\n')",
+                                  env={}).splitlines())
+                make("uninstall", f"DESTDIR={self.root}", f"PREFIX={prefix}")
+        make("install", f"DESTDIR={self.root}", "PREFIX=/usr", "pythondir=/here")
+        self.assertIn("here/slotd.py", files(self.root))
 
     def test_configuration_is_kept(self):
         make("install", f"DESTDIR={self.root}", "PREFIX=/usr")
