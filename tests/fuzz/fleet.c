@@ -288,6 +288,7 @@ end(struct fleet *f, unsigned daemon)
 	lose_pushes(d);
 	arb_free(d->arb);
 	d->arb = NULL;
+	memset(d->cells, 0, sizeof d->cells);
 }
 
 void
@@ -365,7 +366,7 @@ fleet_init(struct fleet *f)
 	f->now = 1000 * MS;
 	f->conf = (struct arb_conf){.host = "host", .lease = 10000 * MS, .margin = 500 * MS,
 	    .grace = 10000 * MS, .idle = 1000 * MS, .recall = 250 * MS,
-	    .command_timeout = 2000 * MS, .n_links = FLEET_LINKS};
+	    .command_timeout = 2000 * MS, .n_links = FLEET_LINKS, .max_cells = FLEET_CELLS};
 	MUST((f->mem = mem_new()) != NULL);
 	mem_set_identity(f->mem, ++f->sid);
 	for (unsigned d = 0; d < FLEET_DAEMONS; d++)

@@ -17,7 +17,7 @@
 #define FLEET_GROUPS 2
 #define FLEET_CLIENTS 8
 #define FLEET_BELIEFS 48
-#define FLEET_CELLS 128
+#define FLEET_CELLS 7           /* of the lease page: it gets full */
 #define FLEET_ASKS 64
 #define FLEET_SLOTS 64          /* numbers whose tokens are remembered */
 #define FLEET_QUEUE 8           /* of each kind of message, of each link */
@@ -41,14 +41,16 @@ struct fleet_belief {
 	uint64_t client;
 	unsigned daemon, group;
 	uint32_t uid;
-	bool strict;
 	uint32_t n, slots[XCH_N_MAX], limit;
 	uint64_t token;
+	uint32_t cells[XCH_N_MAX];      /* of its slots; the first says what holds for all.
+					   ARB_NO_CELL: a raw hold */
+	bool is_orphan;                 /* its daemon has ended ... */
+	nsec until;                     /* ... and this is what the cell says for good */
 };
 
 struct fleet_cell {
-	unsigned group;
-	uint64_t token;                 /* 0: free */
+	uint64_t token;
 	nsec deadline;
 };
 
@@ -79,6 +81,7 @@ struct fleet_daemon {
 	struct fleet_link links[FLEET_LINKS];
 	unsigned n_pushes;
 	struct xch_push *pushes[FLEET_PUSHES];          /* owned */
+	struct fleet_cell cells[FLEET_CELLS];
 };
 
 struct fleet {
@@ -91,7 +94,6 @@ struct fleet {
 	struct fleet_daemon daemons[FLEET_DAEMONS];
 	struct fleet_client clients[FLEET_CLIENTS];
 	struct fleet_belief beliefs[FLEET_BELIEFS];
-	struct fleet_cell cells[FLEET_CELLS];
 	struct fleet_ask asks[FLEET_ASKS];
 	struct xch_request *strays[FLEET_QUEUE];        /* owned; sent on links that broke */
 	uint64_t tokens[FLEET_GROUPS][FLEET_SLOTS + 1]; /* the highest ever told, by slot */
@@ -109,6 +111,7 @@ void fleet_fini(struct fleet *f);
 /* ---- clients; each does nothing if the client is not connected, or there is no room to remember */
 void fleet_open(struct fleet *f, unsigned c, unsigned daemon, uint32_t uid, bool strict);
 void fleet_close(struct fleet *f, unsigned c, bool is_kick);
+void fleet_turn_strict(struct fleet *f, unsigned c, bool strict);
 void fleet_acquire(struct fleet *f, unsigned c, unsigned group, const struct arb_acquire *a);
 void fleet_release(struct fleet *f, unsigned belief, uint32_t n);       /* the first n of its slots */
 /* a slot that is not its own, nor may be */

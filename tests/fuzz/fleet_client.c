@@ -9,21 +9,15 @@
 
 /* ------------------------------------------------------------------ beliefs */
 
-static struct fleet_cell *
-cell_find(const struct fleet *f, unsigned group, uint64_t token)
-{
-	for (unsigned i = 0; i < FLEET_CELLS; i++)
-		if (f->cells[i].token == token && f->cells[i].group == group)
-			return (struct fleet_cell *)&f->cells[i];
-	return NULL;
-}
-
+/* What the page says; a page whose writer has ended stays as it is. */
 static nsec
 cell_deadline(const struct fleet *f, const struct fleet_belief *b)
 {
-	const struct fleet_cell *cell = cell_find(f, b->group, b->token);
+	const struct fleet_cell *cell = &f->daemons[b->daemon].cells[b->cells[0]];
 
-	return cell != NULL ? cell->deadline : 0;
+	if (b->is_orphan)
+		return b->until;
+	return cell->token == b->token ? cell->deadline : 0;
 }
 
 static bool
@@ -31,7 +25,7 @@ is_valid(const struct fleet *f, const struct fleet_belief *b)
 {
 	if (!b->held)
 		return false;
-	if (b->strict)
+	if (b->cells[0] != ARB_NO_CELL)
 		return cell_deadline(f, b) > f->now;
 	return arb_deadline(f->daemons[b->daemon].arb) > f->now;
 }
@@ -110,8 +104,11 @@ granted(struct fleet *f, const struct fleet_ask *ask, const struct arb_action *a
 	b->held = true;
 	b->client = c->id;
 	b->daemon = c->daemon;
-	b->strict = c->strict;
 	b->uid = c->uid;
+	b->is_orphan = false;
+	if (b->cells[0] != act->cell || ask->belief == NULL)
+		for (uint32_t i = 0; i < act->n_slots; i++)
+			b->cells[i] = act->cell + (act->cell != ARB_NO_CELL ? i : 0);
 	if (ask->belief != NULL)
 		return;
 	b->group = group;
@@ -142,15 +139,12 @@ answered(struct fleet *f, unsigned daemon, const struct arb_action *act)
 }
 
 static void
-cell_set(struct fleet *f, unsigned group, uint64_t token, nsec deadline)
+write_cells(struct fleet *f, unsigned daemon, const struct arb_action *act)
 {
-	struct fleet_cell *cell = cell_find(f, group, token);
-
-	for (unsigned i = 0; cell == NULL && i < FLEET_CELLS; i++)
-		if (f->cells[i].token == 0 || f->cells[i].deadline <= f->now)
-			cell = &f->cells[i];
-	MUST(cell != NULL);
-	*cell = (struct fleet_cell){group, token, deadline};
+	MUST(act->n_slots > 0 && act->cell < FLEET_CELLS && act->n_slots <= FLEET_CELLS - act->cell);
+	for (uint32_t i = 0; i < act->n_slots; i++)
+		f->daemons[daemon].cells[act->cell + i] = act->type == ARB_CELL_END ?
+		    (struct fleet_cell){0} : (struct fleet_cell){act->token, act->deadline};
 }
 
 void
@@ -170,10 +164,8 @@ fleet_hear(struct fleet *f, unsigned daemon, const struct arb_action *act)
 			b->held = false;
 		break;
 	case ARB_CELL_SET:
-		cell_set(f, fleet_group(act->group), act->token, act->deadline);
-		break;
 	case ARB_CELL_END:
-		cell_set(f, fleet_group(act->group), act->token, 0);
+		write_cells(f, daemon, act);
 		break;
 	default:
 		break;
@@ -214,6 +206,16 @@ fleet_open(struct fleet *f, unsigned c, unsigned daemon, uint32_t uid, bool stri
 	    .open = {.pid = 1, .uid = uid, .strict = strict}});
 }
 
+void
+fleet_turn_strict(struct fleet *f, unsigned c, bool strict)
+{
+	if (f->clients[c].id == 0)
+		return;
+	f->clients[c].strict = strict;
+	fleet_step(f, f->clients[c].daemon, &(struct arb_event){.type = ARB_CLIENT_STRICT,
+	    .client = f->clients[c].id, .strict = strict});
+}
+
 /* The connection is gone: nothing is answered any more. */
 static void
 forget_client(struct fleet *f, uint64_t id)
@@ -245,13 +247,21 @@ fleet_close(struct fleet *f, unsigned c, bool is_kick)
 	forget_client(f, was.id);
 }
 
-/* Strict clients go on while their cells say so, and so do raw ones as far as they can know. */
+/* Who reads the page goes on while it says so. */
 void
 fleet_hung_up(struct fleet *f, unsigned daemon)
 {
-	for (unsigned i = 0; i < FLEET_BELIEFS; i++)
-		if (f->beliefs[i].daemon == daemon && !f->beliefs[i].strict)
-			f->beliefs[i].held = false;
+	for (unsigned i = 0; i < FLEET_BELIEFS; i++) {
+		struct fleet_belief *b = &f->beliefs[i];
+
+		if (b->n == 0 || b->daemon != daemon)
+			continue;
+		if (b->cells[0] == ARB_NO_CELL)
+			b->held = false;
+		else
+			b->until = cell_deadline(f, b);
+		b->is_orphan = true;
+	}
 	for (unsigned i = 0; i < FLEET_CLIENTS; i++)
 		if (f->clients[i].id != 0 && f->clients[i].daemon == daemon)
 			forget_client(f, f->clients[i].id);
@@ -299,6 +309,7 @@ fleet_release(struct fleet *f, unsigned belief, uint32_t n)
 	memcpy(slots, b->slots, n * sizeof *slots);
 	b->n -= n;
 	memmove(b->slots, b->slots + n, b->n * sizeof *b->slots);
+	memmove(b->cells, b->cells + n, b->n * sizeof *b->cells);
 	b->held = b->n > 0;
 	e.release.group = fleet_groups[b->group];
 	e.release.n_slots = n;
@@ -372,7 +383,7 @@ fleet_resume(struct fleet *f, unsigned c, unsigned belief)
 	e.resume.token = b->token;
 	e.resume.limit = b->limit;
 	e.resume.hold = NSEC_NEVER;
-	if (b->uid == client->uid && b->strict && client_of(f, b->client) == NULL)
-		e.resume.until = cell_deadline(f, b);
+	if (b->uid == client->uid && b->is_orphan && b->cells[0] != ARB_NO_CELL)
+		e.resume.until = b->until;
 	fleet_step(f, client->daemon, &e);
 }

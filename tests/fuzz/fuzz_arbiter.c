@@ -39,6 +39,8 @@ acquire(struct fleet *f, struct input *in)
 	    .wait = waits[how & 3],
 	    .hold = holds[how >> 2 & 3],
 	    .max_waiters = (how & 128) != 0 ? 2 : 0,
+	    .max_holds = (how & 128) != 0 ? 3 : 0,
+	    .drop_on_lapse = (how & 32) != 0,
 	};
 
 	fleet_acquire(f, client, how >> 4 & 1, &a);
@@ -118,7 +120,7 @@ happen(struct fleet *f, struct input *in)
 {
 	unsigned client;
 
-	switch (take(in, 14)) {
+	switch (take(in, 15)) {
 	case 0:
 	case 1:
 		acquire(f, in);
@@ -159,6 +161,10 @@ happen(struct fleet *f, struct input *in)
 	case 12:
 		client = take(in, FLEET_CLIENTS);
 		fleet_cancel(f, client, take(in, FLEET_ASKS));
+		break;
+	case 13:
+		client = take(in, FLEET_CLIENTS);
+		fleet_turn_strict(f, client, take(in, 2) != 0);
 		break;
 	default:
 		fleet_settle(f);
