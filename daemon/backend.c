@@ -8,6 +8,7 @@
 #include "daemon/clock.h"
 #include "daemon/core/alloc.h"
 #include "daemon/core/memory.h"
+#include "daemon/page.h"
 
 struct memory {
 	struct backend backend;
@@ -107,8 +108,27 @@ memory_free(struct backend *backend)
 	free(memory);
 }
 
+/* What the clients of the daemons before us may believe in. */
+static void
+inherit(struct mem *mem, const struct page *page, nsec margin)
+{
+	struct xch_daemon from;
+	uint32_t n;
+	const struct page_cell *cells = page_inherited(page, &n, &from);
+	nsec now = clock_now();
+
+	for (uint32_t i = 0; i < n; i++) {
+		const struct xch_slot slot = {cells[i].slot, cells[i].token >> XCH_TOKEN_BITS};
+		nsec left = cells[i].deadline + margin - now;
+
+		if (cells[i].token != 0)
+			mem_inherit(mem, &from, cells[i].group, slot,
+			    clock_server() + left / 1000);
+	}
+}
+
 struct backend *
-backend_memory_new(void)
+backend_memory_new(const struct page *page, nsec margin)
 {
 	struct memory *memory = calloc(1, sizeof *memory);
 	uint64_t sid;
@@ -131,5 +151,6 @@ backend_memory_new(void)
 		return NULL;
 	}
 	mem_set_identity(memory->mem, sid);
+	inherit(memory->mem, page, margin);
 	return &memory->backend;
 }

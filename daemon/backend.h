@@ -37,7 +37,10 @@ struct backend {
 	void (*free)(struct backend *backend);
 };
 
-/* It arbitrates this host alone.  NULL: no memory, or no random numbers. */
-struct backend *backend_memory_new(void);
+struct page;
+
+/* It arbitrates this host alone.  What the page has inherited is held until its clients believe it no
+ * more, and for the margin.  NULL: no memory, or no random numbers. */
+struct backend *backend_memory_new(const struct page *page, nsec margin);
 
 #endif

@@ -14,6 +14,7 @@
 #include "daemon/clock.h"
 #include "daemon/config.h"
 #include "daemon/log.h"
+#include "daemon/page.h"
 #include "daemon/redis/redis.h"
 
 #define FINISH_MS 1000
@@ -33,6 +34,7 @@ struct loop {
 
 	struct arb_conf conf;
 	const struct config_redis *redis;
+	struct page *page;
 };
 
 static void on_wake(void *arg);
@@ -89,10 +91,10 @@ make_arbiter(struct loop *loop)
 {
 	loop->arb = arb_new(&loop->conf);
 	if (loop->redis->url[0] != '\0')
-		loop->backend = backend_redis_new(loop->base, loop->redis, &loop->conf, on_wake,
-		    loop);
+		loop->backend = backend_redis_new(loop->base, loop->redis, &loop->conf,
+		    page_eras(loop->page), on_wake, loop);
 	else
-		loop->backend = backend_memory_new();
+		loop->backend = backend_memory_new(loop->page, loop->conf.margin);
 	if (loop->arb == NULL || loop->backend == NULL)
 		fatal("loop");
 }
@@ -105,7 +107,7 @@ free_arbiter(struct loop *loop)
 }
 
 struct loop *
-loop_new(const struct arb_conf *conf, const struct config_redis *redis)
+loop_new(const struct arb_conf *conf, const struct config_redis *redis, struct page *page)
 {
 	struct loop *loop = calloc(1, sizeof *loop);
 	struct event_config *config;
@@ -126,6 +128,9 @@ loop_new(const struct arb_conf *conf, const struct config_redis *redis)
 		fatalx("loop: no timer");
 	loop->conf = *conf;
 	loop->redis = redis;
+	loop->page = page;
+	if (page_fd(page) < 0)
+		loop->conf.max_cells = 0;
 	make_arbiter(loop);
 	on_wake(loop);
 	return loop;
@@ -159,6 +164,12 @@ struct event_base *
 loop_base(struct loop *loop)
 {
 	return loop->base;
+}
+
+const struct page *
+loop_page(const struct loop *loop)
+{
+	return loop->page;
 }
 
 const struct arb *
@@ -203,16 +214,19 @@ loop_drain(struct loop *loop)
 			answer(loop, &action);
 			break;
 		case ARB_TELL_LOST:
+		case ARB_TELL_UNPROVEN:
+		case ARB_TELL_KEPT:
 			loop->hooks.action(loop->hooks.arg, &action);
 			break;
 		case ARB_EXCHANGE:
 			loop->backend->ask(loop->backend, action.link, action.xch);
 			break;
-		case ARB_TELL_UNPROVEN:
-		case ARB_TELL_KEPT:
 		case ARB_CELL_SET:
+			page_set(loop->page, action.cell, action.group, action.n_slots,
+			    action.slots, action.token, action.uid, action.deadline);
+			break;
 		case ARB_CELL_END:
-			assert(!"an action for a strict client, and there is none");
+			page_end(loop->page, action.cell, action.n_slots);
 			break;
 		case ARB_HANG_UP:
 			loop->backend->hang_up(loop->backend, action.link);
@@ -271,6 +285,7 @@ start_afresh(struct loop *loop)
 	loop->is_gone = false;
 	loop->conf.self = loop->gone(loop->gone_arg);
 	free_arbiter(loop);
+	page_renew(loop->page, &loop->conf.self);
 	loop->armed = NSEC_NEVER;
 	make_arbiter(loop);
 	on_wake(loop);

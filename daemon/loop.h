@@ -12,6 +12,7 @@
 struct config_redis;
 struct event_base;
 struct loop;
+struct page;
 
 struct loop_hooks {
 	/* An action that concerns a client.  Must not call loop_step. */
@@ -21,9 +22,10 @@ struct loop_hooks {
 	void *arg;
 };
 
-/* The backend is memory if redis has no URL.  Keeps the pointer to redis.  Fatal if it cannot be
- * had. */
-struct loop *loop_new(const struct arb_conf *conf, const struct config_redis *redis);
+/* The backend is memory if redis has no URL.  Keeps the pointers to redis and page.  Fatal if it
+ * cannot be had. */
+struct loop *loop_new(const struct arb_conf *conf, const struct config_redis *redis,
+    struct page *page);
 void loop_free(struct loop *loop);
 void loop_set_hooks(struct loop *loop, const struct loop_hooks *hooks);
 
@@ -33,6 +35,7 @@ void loop_set_gone(struct loop *loop, struct xch_daemon (*gone)(void *arg), void
 
 struct event_base *loop_base(struct loop *loop);
 const struct arb *loop_arb(const struct loop *loop);    /* for the functions that only read */
+const struct page *loop_page(const struct loop *loop);
 nsec loop_grace(const struct loop *loop, const char *group);    /* left, as last heard; 0: none */
 void loop_stats(const struct loop *loop,         /* the backend's counters */
     void (*fn)(void *arg, const char *name, uint64_t value), void *arg);

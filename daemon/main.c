@@ -15,6 +15,7 @@
 #include "daemon/lock.h"
 #include "daemon/log.h"
 #include "daemon/loop.h"
+#include "daemon/page.h"
 #include "daemon/serve/listener.h"
 #include "daemon/serve/server.h"
 #include "daemon/systemd.h"
@@ -183,10 +184,10 @@ host_name(void)
 }
 
 static struct loop *
-make_loop(const struct config *config, const struct lock *lock)
+make_loop(const struct config *config, const struct xch_daemon *self, struct page *page)
 {
 	struct arb_conf conf = {
-	    .self = identity(lock),
+	    .self = *self,
 	    .host = host_name(),
 	    .lease = config->lease_ms * NSEC_MS,
 	    .margin = config->margin_ms * NSEC_MS,
@@ -194,6 +195,7 @@ make_loop(const struct config *config, const struct lock *lock)
 	    .idle = config->idle_ms * NSEC_MS,
 	    .recall = config->recall_ms * NSEC_MS,
 	    .command_timeout = config->redis.command_timeout_ms * NSEC_MS,
+	    .max_cells = (uint32_t)config->max_cells,
 	    .n_links = (unsigned)config->redis.pool,
 	};
 
@@ -206,7 +208,7 @@ make_loop(const struct config *config, const struct lock *lock)
 		log_warnx("every user of this host can read the configuration, and the password of "
 		    "Redis in it; chmod it, or use password_file");
 	}
-	return loop_new(&conf, &config->redis);
+	return loop_new(&conf, &config->redis, page);
 }
 
 struct running {
@@ -271,6 +273,8 @@ main(int argc, char **argv)
 	struct options options = parse_options(argc, argv);
 	struct config *config;
 	struct running running;
+	struct xch_daemon self;
+	struct page *page;
 	struct loop *loop;
 	struct event *term, *interrupt, *hangup;
 	char *path = NULL;
@@ -287,7 +291,9 @@ main(int argc, char **argv)
 
 	fd = systemd_listen_fd(&path);
 	running.lock = lock_take(fd >= 0 ? path : config->socket);
-	loop = make_loop(config, &running.lock);
+	self = identity(&running.lock);
+	page = page_new(fd >= 0 ? path : config->socket, &self, (uint32_t)config->max_cells);
+	loop = make_loop(config, &self, page);
 	loop_set_gone(loop, on_gone, &running);
 	server_init(&running.server, loop, config, raise_max_clients(config));
 	running.listener = listener_new(&running.server, config, fd);
@@ -309,6 +315,7 @@ main(int argc, char **argv)
 	listener_free(running.listener);
 	server_fini(&running.server);
 	loop_free(loop);
+	page_free(page);
 	close(running.lock.fd);
 	config_free(config);
 	free(path);

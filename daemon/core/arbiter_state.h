@@ -20,7 +20,7 @@
 #include "daemon/core/rules.h"
 
 /* token = number << TOKEN_BITS | count of local holds of that grant; below 2^63 until 2112 */
-#define TOKEN_BITS 16
+#define TOKEN_BITS XCH_TOKEN_BITS
 #define TOKEN_COUNT_MAX ((1u << TOKEN_BITS) - 1)
 #define LOST_MAX 64             /* lost holds that a client has not released, remembered for it */
 #define RETRY (1000 * NSEC_MS)  /* after an error of the backend */

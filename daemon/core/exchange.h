@@ -15,6 +15,7 @@ typedef int64_t usec;
 #define USEC_NEVER INT64_MAX
 #define XCH_NO_LIMIT (-1)
 #define XCH_N_MAX 64            /* slots of one want */
+#define XCH_TOKEN_BITS 16       /* token = number of the grant << this | count of local holds of it */
 #define XCH_WANTS_MAX 1024      /* wants of one group, class and daemon that are queued at a time */
 #define XCH_HOST_MAX 64         /* bytes of a host's name */
 #define XCH_PEERS_MAX 4

@@ -204,6 +204,7 @@ mem_free(struct mem *m)
 	while (!TAILQ_EMPTY(&m->sweep))
 		forget(m, TAILQ_FIRST(&m->sweep));
 	arena_fini(&m->arena);
+	free(m->inherited);
 	free(m->granted);
 	free(m->lost);
 	free(m->full);
@@ -239,6 +240,9 @@ mem_clone(const struct mem *from)
 	m->longest_lease = from->longest_lease;
 	m->last_forgotten = from->last_forgotten;
 	m->keeps_all = from->keeps_all;
+	for (size_t i = 0; i < from->n_inherited; i++)
+		mem_inherit(m, &from->inherited[i].from, from->inherited[i].group,
+		    from->inherited[i].slot, from->inherited[i].until);
 	TAILQ_FOREACH (g, &from->sweep, link)
 		add_group(m, mem_group_clone(g));
 	return m;
@@ -319,6 +323,8 @@ mem_exchange(struct mem *m, usec now, const struct xch_request *q, const struct 
 	m->n_pushes = 0;
 	m->reply = (struct xch_reply){.seq = q->seq};
 
+	if (m->n_inherited > 0 && p.g->gt == 0)
+		pass_inherit(&p, now);
 	step_time(&p, now);
 	p.rec = mem_record_find(p.g, &q->from);
 	m->reply.status = step_admit(&p);

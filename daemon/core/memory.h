@@ -32,6 +32,11 @@ uint64_t mem_era(const struct mem *mem);        /* 0: none has begun */
 void mem_set_live_limit(struct mem *mem, const char *group, int64_t limit,
     const struct xch_push **pushes, uint32_t *n_pushes);
 
+/* A slot that a daemon before this server's start had granted, and whose holder may believe until then:
+ * held by that daemon.  The group is known by page_group_hash() of its name alone. */
+void mem_inherit(struct mem *mem, const struct xch_daemon *from, uint64_t group, struct xch_slot slot,
+    usec until);
+
 /* One exchange at the server's time `now`.  The reply, the pushes (*n_pushes of them) and what
  * they point to are the backend's and live until its next call. */
 const struct xch_reply *mem_exchange(struct mem *mem, usec now, const struct xch_request *request,

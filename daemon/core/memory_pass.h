@@ -1,6 +1,7 @@
 /* One exchange on its way through the memory backend.  Private to memory*.c.
  *
- * memory.c opens the pass (time, era, admission, lease), memory_sync.c hears what the daemon says,
+ * memory.c opens the pass (time, era, admission, lease), memory_inherit.c fills a new group with what
+ * was held before, memory_sync.c hears what the daemon says,
  * memory_serve.c decides what that makes possible, memory_out.c says it to whom it concerns. */
 #ifndef MEMORY_PASS_H
 #define MEMORY_PASS_H
@@ -21,8 +22,18 @@ struct marker {
 	usec looked;                    /* the server's time then */
 };
 
+/* See mem_inherit(). */
+struct inherited {
+	struct xch_daemon from;
+	uint64_t group;
+	struct xch_slot slot;
+	usec until;
+};
+
 struct mem {
 	struct mem_group *groups;
+	struct inherited *inherited;    /* of groups that nobody has named yet */
+	size_t n_inherited, cap_inherited;
 	TAILQ_HEAD(, mem_group) sweep;  /* where to look for groups to forget */
 	struct marker marker;
 	uint64_t sid;
@@ -49,6 +60,9 @@ struct pass {
 	const struct xch_request *q;
 	bool grace;
 };
+
+/* ---- memory_inherit.c: what was held before */
+void pass_inherit(struct pass *p, usec now);    /* the group has just been named for the first time */
 
 /* ---- memory_sync.c: what the daemon says */
 void pass_sync(struct pass *p);

@@ -10,12 +10,12 @@
 
 void
 markers_init(struct markers *markers, const char *prefix, const struct xch_daemon *self,
-    usec lease, usec grace)
+    uint64_t *eras, usec lease, usec grace)
 {
 	*markers = (struct markers){
 	    .prefix = prefix, .self = *self, .lease = lease, .grace = grace};
 	for (unsigned i = 0; i < EXCHANGE_SHARDS; i++)
-		markers->shards[i].markers = markers;
+		markers->shards[i] = (struct shard){.markers = markers, .era = &eras[i]};
 	for (unsigned i = 0; i < 10; i++)
 		markers->others[i].number = i;
 }
@@ -31,7 +31,7 @@ shard_heard(struct shard *shard, nsec now, uint64_t era, usec grace, usec longes
 {
 	struct markers *markers = shard->markers;
 
-	shard->era = era;
+	*shard->era = era;
 	shard->grace_end = grace > 0 ? now + grace * 1000 : 0;
 	shard->is_bad = false;
 	if (markers->grace > 0 && longest_lease > markers->grace)
@@ -85,7 +85,7 @@ touch(struct shard *shard, struct link *link, link_done *done)
 	struct exchange_command *command = &markers->command;
 
 	exchange_encode_touch(command, link->sha, markers->prefix,
-	    (unsigned)(shard - markers->shards), &markers->self, shard->era, markers->grace);
+	    (unsigned)(shard - markers->shards), &markers->self, *shard->era, markers->grace);
 	link_send(link, command->argc, command->argv, command->lens, done, shard);
 }
 

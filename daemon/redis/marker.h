@@ -16,7 +16,7 @@ struct link;
 
 struct shard {
 	struct markers *markers;
-	uint64_t era;           /* the last one heard of; 0: none */
+	uint64_t *era;          /* the last one heard of, by the daemon before us too; 0: none */
 	nsec grace_end;         /* 0: none is left */
 	bool is_bad;            /* its marker cannot be read, and that has been said */
 };
@@ -38,9 +38,9 @@ struct markers {
 	struct exchange_command command;
 };
 
-/* Keeps the pointer to prefix.  A grace of 0 stays 0. */
+/* Keeps the pointers to prefix and eras.  A grace of 0 stays 0. */
 void markers_init(struct markers *markers, const char *prefix, const struct xch_daemon *self,
-    usec lease, usec grace);
+    uint64_t *eras, usec lease, usec grace);
 void markers_fini(struct markers *markers);
 
 /* Sends a touch of each, pipelined.  A reply that is an error ends the link, unless it concerns one

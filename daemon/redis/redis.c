@@ -235,7 +235,7 @@ send_exchange(struct redis *redis, struct link *link, const struct xch_request *
 	struct xch_request q = *request;
 
 	/* Eras are the shards', which the arbiter does not know. */
-	q.era = redis->markers.shards[exchange_shard(q.group)].era;
+	q.era = *redis->markers.shards[exchange_shard(q.group)].era;
 	exchange_encode(&redis->command, link->sha, redis->markers.prefix, &q);
 	link_send(link, redis->command.argc, redis->command.argv, redis->command.lens, done,
 	    (void *)request);
@@ -415,7 +415,7 @@ redis_free(struct backend *backend)
 
 struct backend *
 backend_redis_new(struct event_base *base, const struct config_redis *config,
-    const struct arb_conf *conf, void (*wake)(void *arg), void *arg)
+    const struct arb_conf *conf, uint64_t *eras, void (*wake)(void *arg), void *arg)
 {
 	struct redis *redis = calloc(1, sizeof *redis + conf->n_links * sizeof redis->links[0]);
 	char channel[EXCHANGE_CHANNEL_MAX], name[24];
@@ -440,7 +440,7 @@ backend_redis_new(struct event_base *base, const struct config_redis *config,
 	redis->touch_timer = evtimer_new(base, on_touch_timer, redis);
 	if (redis->touch_timer == NULL)
 		abort();
-	markers_init(&redis->markers, config->prefix, &conf->self, conf->lease / 1000,
+	markers_init(&redis->markers, config->prefix, &conf->self, eras, conf->lease / 1000,
 	    conf->grace / 1000);
 	redis->env = (struct link_env){
 	    .base = base,

@@ -73,6 +73,8 @@ answer_ok(enum wire_verb verb, bool detail, const struct arb_action *action, cha
 		len = add_slots(line, len, action);
 		if (detail)
 			len = add(line, len, " limit=%u", action->limit);
+		if (action->cell != ARB_NO_CELL)
+			len = add(line, len, " cell=%u", action->cell);
 	} else if (verb == WIRE_RELEASE && action->group == NULL) {
 		len = add(line, len, " holds=%u waits=%u", action->n, action->m);
 	}
@@ -123,15 +125,19 @@ answer_to(enum wire_verb verb, bool detail, const struct arb_action *action, cha
 }
 
 size_t
-answer_lost(const struct arb_action *action, char *line)
+answer_event(const struct arb_action *action, char *line)
 {
+	const char *name = action->type == ARB_TELL_LOST ? "LOST" :
+	    action->type == ARB_TELL_UNPROVEN ? "UNPROVEN" : "KEPT";
 	char group[WIRE_ESCAPED(WIRE_GROUP_MAX)];
 	size_t len;
 
 	wire_escape(action->group, strlen(action->group), false, group, sizeof group);
-	len = add(line, 0, "!LOST %s ", group);
+	len = add(line, 0, "!%s %s ", name, group);
 	len = add_slots(line, len, action);
-	return add(line, len, " %s\n", lost_words[action->reason]);
+	if (action->type == ARB_TELL_LOST)
+		len = add(line, len, " %s", lost_words[action->reason]);
+	return add(line, len, "\n");
 }
 
 size_t

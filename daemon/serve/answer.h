@@ -15,7 +15,7 @@
 
 /* Each writes one line with its LF, without a tag, into line[ANSWER_MAX]; -> its length. */
 size_t answer_to(enum wire_verb verb, bool detail, const struct arb_action *action, char *line);
-size_t answer_lost(const struct arb_action *action, char *line);
+size_t answer_event(const struct arb_action *action, char *line);       /* ARB_TELL_* */
 size_t answer_error(enum wire_code code, char *line);
 size_t answer_fault(const struct wire_fault *fault, char *line);
 size_t answer_no_group(const char *closest, char *line);        /* closest may be NULL */

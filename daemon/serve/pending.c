@@ -138,13 +138,18 @@ set_answer(struct pending *pending, const char *lines, size_t len)
 static void
 write_tagged(struct client *client, const char *tag, const char *lines, size_t len)
 {
-	char head[WIRE_TAG_MAX + 2];
+	char head[WIRE_TAG_MAX + 3], *h = head;
 	size_t n = strlen(tag);
 
-	head[0] = '#';
-	memcpy(head + 1, tag, n);
-	head[n + 1] = ' ';
-	session_write(client, head, n + 2);
+	if (lines[0] == SESSION_MARK) { /* it stays the first */
+		*h++ = *lines++;
+		len--;
+	}
+	*h++ = '#';
+	memcpy(h, tag, n);
+	h += n;
+	*h++ = ' ';
+	session_write(client, head, (size_t)(h - head));
 	session_write(client, lines, len);
 }
 

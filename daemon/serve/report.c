@@ -125,7 +125,8 @@ add_status(const struct server *server, const char *name, nsec now, const char *
 	    status.ending, status.waiting,
 	    number_or_dash(status.waiting > 0, age_ms(status.oldest, now)).text,
 	    is_shared ? "redis" : "memory") &&
-	    (!is_shared || add_shared(server, &status, now, out)) && output_add(out, "\n", 1);
+	    (!is_shared || add_shared(server, &status, now, out)) &&
+	    output_printf(out, " unproven=%u open=%u\n", status.unproven, status.open);
 }
 
 struct names {
@@ -206,8 +207,10 @@ add_holder(void *arg, const struct arb_holder *holder)
 	char label[WIRE_ESCAPED(WIRE_LABEL_MAX)];
 
 	wire_escape(holder->label, strlen(holder->label), true, label, sizeof label);
-	ADD(list, "slot=%u token=%llu " WHO_FORMAT "\n", holder->slot,
-	    (unsigned long long)holder->token, WHO(holder, label, list->now));
+	ADD(list, "slot=%u token=%llu " WHO_FORMAT " proven=%s cell=%s\n", holder->slot,
+	    (unsigned long long)holder->token, WHO(holder, label, list->now),
+	    holder->proven ? "yes" : "no",
+	    number_or_dash(holder->cell != ARB_NO_CELL, holder->cell).text);
 }
 
 static void
@@ -270,6 +273,14 @@ stats(const struct server *server, struct output *out)
 	    {"exchanges", arb.exchanges},
 	    {"pushes", arb.pushes},
 	    {"resyncs", arb.resyncs},
+	    {"open", arb.open},
+	    {"cells", arb.cells},
+	    {"lapses", arb.lapses},
+	    {"unproven", arb.unproven},
+	    {"kept", arb.kept},
+	    {"adoptions", arb.adoptions},
+	    {"opens", arb.opens},
+	    {"no_cells", arb.no_cells},
 	};
 
 	for (i = 0; i < sizeof values / sizeof values[0]; i++)

@@ -2,11 +2,14 @@
 #include "daemon/serve/request.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/clock.h"
 #include "daemon/config.h"
 #include "daemon/loop.h"
+#include "daemon/page.h"
 #include "daemon/serve/answer.h"
 #include "daemon/serve/report.h"
 #include "daemon/serve/server.h"
@@ -112,7 +115,7 @@ release(struct client *client, const struct wire_request *req)
 	submit(client, req, &event);
 }
 
-/* Of holds that a daemon before this one granted there is no proof: `until` is 0. */
+/* A hold that a daemon before this one granted is proven by its inherited cells, and by them alone. */
 static void
 resume(struct client *client, const struct wire_request *req)
 {
@@ -127,6 +130,8 @@ resume(struct client *client, const struct wire_request *req)
 	event.resume.token = req->token;
 	event.resume.limit = req->limit > 0 ? (int64_t)req->limit : XCH_NO_LIMIT;
 	event.resume.hold = hold_of(req, group != NULL ? group : &config->other);
+	event.resume.until = page_inherited_until(loop_page(client->server->loop), req->group,
+	    req->n_slots, req->slots, req->token, client->uid);
 	submit(client, req, &event);
 }
 
@@ -142,6 +147,40 @@ cancel(struct client *client, const struct wire_request *req)
 	}
 	event.cancel.request = pending->id;
 	submit(client, req, &event);
+}
+
+/* For the holds that it has, too. */
+static void
+set_strict(struct client *client, bool strict)
+{
+	struct arb_event event = {.type = ARB_CLIENT_STRICT, .client = client->id, .strict = strict};
+
+	if (client->strict == strict)
+		return;
+	client->strict = strict;
+	loop_step(client->server->loop, &event);
+}
+
+/* With page=on also what the page is read by.  The descriptor is passed once: it is the same. */
+static void
+greet(struct client *client, const struct wire_request *req)
+{
+	const struct server *server = client->server;
+	bool has_page = page_fd(loop_page(server->loop)) >= 0;
+	char line[ANSWER_MAX], *to = line;
+
+	if (client->strict && !client->has_page) {
+		client->has_page = client->is_marked = true;
+		*to++ = SESSION_MARK;
+	}
+	to += sprintf(to, "OK version=" SLOTD_VERSION " protocol=" ANSWER_PROTOCOL
+	    " features=detail,events,hold,n,%sresume,tags", has_page ? "page," : "");
+	if (client->strict)
+		to += sprintf(to, " lease=%lld margin=%lld now=%lld",
+		    (long long)server->config->lease_ms, (long long)server->config->margin_ms,
+		    (long long)clock_now());
+	*to++ = '\n';
+	say(client, req, line, (size_t)(to - line));
 }
 
 static void
@@ -161,8 +200,9 @@ hello(struct client *client, const struct wire_request *req)
 		client->events = req->events;
 	if (req->has_detail)
 		client->detail = req->detail;
-	SAY(client, req, "OK version=" SLOTD_VERSION " protocol=" ANSWER_PROTOCOL
-	    " features=detail,events,hold,n,resume,tags");
+	if (req->has_page)
+		set_strict(client, req->page && page_fd(loop_page(client->server->loop)) >= 0);
+	greet(client, req);
 }
 
 /* Gives everything back first: what waits is answered before the OK, and nothing can keep the

@@ -35,9 +35,9 @@ on_action(void *arg, const struct arb_action *action)
 
 	if (client == NULL)     /* what the clock had ended before we heard that it has gone */
 		return;
-	if (action->type == ARB_TELL_LOST) {
+	if (action->type != ARB_ANSWER) {
 		if (client->events)
-			session_write(client, line, answer_lost(action, line));
+			session_write(client, line, answer_event(action, line));
 		return;
 	}
 	if (pending == NULL || pending->id != action->request)

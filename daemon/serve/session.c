@@ -12,6 +12,7 @@
 #include "daemon/config.h"
 #include "daemon/log.h"
 #include "daemon/loop.h"
+#include "daemon/page.h"
 #include "daemon/serve/request.h"
 #include "daemon/serve/server.h"
 
@@ -67,6 +68,17 @@ peer_is_gone(int fd)
 	return poll(&pfd, 1, 0) == 1 && (pfd.revents & (POLLHUP | POLLERR | POLLNVAL)) != 0;
 }
 
+/* As many bytes as may be sent at once: not those behind the mark, and of what begins with it none. */
+static size_t
+until_mark(const struct client *client)
+{
+	const char *bytes = client->out.bytes + client->out.start, *mark = NULL;
+
+	if (client->is_marked)
+		mark = memchr(bytes, SESSION_MARK, output_len(&client->out));
+	return mark != NULL ? (size_t)(mark - bytes) : output_len(&client->out);
+}
+
 /* What is left of it is freed when the turn is over. */
 static void
 shut(struct client *client)
@@ -103,7 +115,7 @@ session_kick(struct client *client, const char *why)
 	step(client, ARB_CLIENT_KICK);
 	if (client->broken == NULL && output_len(&client->out) > 0) /* !LOST, if there is room */
 		(void)send(client->fd, client->out.bytes + client->out.start,
-		    output_len(&client->out), MSG_NOSIGNAL);
+		    until_mark(client), MSG_NOSIGNAL);
 	shut(client);
 }
 
@@ -157,22 +169,67 @@ session_write(struct client *client, const char *lines, size_t len)
 	make_dirty(client);
 }
 
-/* One send, and what is left waits for the socket.  false: the connection is gone. */
+/* The output begins with the mark: sends what is behind it, with the descriptor. */
+static ssize_t
+send_with_page(struct client *client)
+{
+	int fd = page_fd(loop_page(client->server->loop));
+	struct iovec bytes = {
+	    client->out.bytes + client->out.start + 1, output_len(&client->out) - 1};
+	union {
+		char space[CMSG_SPACE(sizeof fd)];
+		struct cmsghdr align;
+	} control = {{0}};
+	struct msghdr message = {.msg_iov = &bytes, .msg_iovlen = 1, .msg_control = &control,
+	    .msg_controllen = sizeof control};
+	struct cmsghdr *passed = CMSG_FIRSTHDR(&message);
+	ssize_t n;
+
+	passed->cmsg_level = SOL_SOCKET;
+	passed->cmsg_type = SCM_RIGHTS;
+	passed->cmsg_len = CMSG_LEN(sizeof fd);
+	memcpy(CMSG_DATA(passed), &fd, sizeof fd);
+	n = sendmsg(client->fd, &message, MSG_NOSIGNAL);
+	if (n < 0 && errno == ETOOMANYREFS)
+		LOG(warnx, client, "the lease page cannot be passed: %s", strerror(errno));
+	if (n < 0)
+		return n;
+	client->is_marked = false;
+	return n + 1;           /* the mark is done with, too */
+}
+
+/* One send: up to the mark, or from it on.  -> how much of the output is done with, or -1. */
+static ssize_t
+send_once(struct client *client)
+{
+	size_t len = until_mark(client);
+	ssize_t n;
+
+	if (len == 0)
+		n = send_with_page(client);
+	else
+		n = send(client->fd, client->out.bytes + client->out.start, len, MSG_NOSIGNAL);
+	if (n > 0)
+		output_drop(&client->out, (size_t)n);
+	return n;
+}
+
+/* Writes what the socket takes at once; what is left waits for it.  false: the connection is gone. */
 static bool
 send_output(struct client *client)
 {
 	long long timeout_ms = client->server->config->send_timeout_ms;
 	const struct timeval timeout = {timeout_ms / 1000, timeout_ms % 1000 * 1000};
-	ssize_t n;
+	bool was_marked = client->is_marked, progress;
+	ssize_t n = send_once(client);
 
-	n = send(client->fd, client->out.bytes + client->out.start, output_len(&client->out),
-	    MSG_NOSIGNAL);
+	progress = n > 0;
+	if (n > 0 && was_marked && output_len(&client->out) > 0)
+		n = send_once(client);
 	if (n < 0 && errno != EAGAIN && errno != EINTR && errno != ENOBUFS && errno != ENOMEM)
 		return false;
-	if (n > 0)
-		output_drop(&client->out, (size_t)n);
 	if (output_len(&client->out) > 0) {
-		if (n > 0 || !client->is_full)
+		if (progress || !client->is_full)
 			event_add(&client->writer, &timeout);   /* anew: there was progress */
 		client->is_full = true;
 	} else if (client->is_full) {

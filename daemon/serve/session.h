@@ -20,6 +20,10 @@ struct server;
 /* Output that waits for the client to read: above this, nothing more is read from it. */
 #define SESSION_OUTPUT_MAX ((size_t)64 * 1024)
 
+/* In front of a line that is written: the descriptor of the lease page goes with its first byte.  No
+ * answer has a byte like this, and no connection more than one mark. */
+#define SESSION_MARK '\0'
+
 enum session_state {
 	SESSION_LINES,          /* reading requests */
 	SESSION_SKIPPING,       /* ... behind a line that is too long, up to its end */
@@ -35,6 +39,9 @@ struct client {
 	uint32_t uid;
 	enum session_state state;
 	bool events, detail;            /* as HELLO said */
+	bool strict;                    /* reads the lease page, as HELLO said */
+	bool has_page;                  /* it has been sent the descriptor, or will be */
+	bool is_marked;                 /* ... will be: the mark is still on its way */
 	bool is_full;                   /* its socket is: the writer is added */
 	bool is_blocked;                /* not read from until it reads its answers */
 	bool is_dirty;                  /* on server->dirty */

@@ -15,6 +15,7 @@
 #include "daemon/config.h"
 #include "daemon/log.h"
 #include "daemon/loop.h"
+#include "daemon/page.h"
 #include "daemon/serve/server.h"
 #include "daemon/serve/session.h"
 #include "tests/fuzz/fleet.h"
@@ -32,6 +33,7 @@ struct end {
 };
 
 static struct config *config;
+static struct page *page;
 static struct loop *loop;
 static struct server server;
 static struct end ends[N_CLIENTS];
@@ -173,6 +175,21 @@ drain(void)
 	MUST(stats.clients == 0 && stats.holds == 0 && stats.waiters == 0);
 }
 
+/* One for all runs: what each leaves in it is nothing.  Its file is not needed. */
+static struct page *
+make_page(const struct arb_conf *conf)
+{
+	char directory[] = "/tmp/slotd-fuzz-XXXXXX", path[64];
+	struct page *made;
+
+	MUST(mkdtemp(directory) != NULL);
+	snprintf(path, sizeof path, "%s/s", directory);
+	made = page_new(path, &conf->self, conf->max_cells);
+	snprintf(path, sizeof path, "%s/s.page", directory);
+	MUST(unlink(path) == 0 && rmdir(directory) == 0);
+	return made;
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -184,14 +201,16 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	    .idle = 1000 * NSEC_MS,
 	    .command_timeout = 10000 * NSEC_MS,
 	    .sole = true,
+	    .max_cells = 64,
 	    .n_links = 1,
 	};
 
 	if (config == NULL) {
 		log_set_level(LOG_LEVEL_ERROR);
+		page = make_page(&conf);
 		MUST((config = config_load("/dev/null", NULL, NULL)) != NULL);
 	}
-	loop = loop_new(&conf, &config->redis);
+	loop = loop_new(&conf, &config->redis, page);
 	server_init(&server, loop, config, N_CLIENTS + 2);
 	for (int i = 0; i < N_CLIENTS; i++) {
 		ends[i].fd = -1;

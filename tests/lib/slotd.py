@@ -152,7 +152,7 @@ class Daemon:
             if status != 0:
                 self.fail("did not end in good order")
             self.check_log()
-            left = set(os.listdir(self.dir)) - {"notify", "slotd.conf", "slotd.sock.lock"}
+            left = set(os.listdir(self.dir)) - {"notify", "slotd.conf", "slotd.sock.lock", "slotd.sock.page"}
             if left:
                 self.fail(f"left {left} behind")
             self.process = None
@@ -213,11 +213,14 @@ class Client:
     def send_bytes(self, data):
         self.socket.sendall(data)
 
+    def receive(self):
+        return self.socket.recv(65536)
+
     def readline(self):
         """One line; EOFError at the end of the input, or where the connection was reset."""
         while b"\n" not in self._buffer:
             try:
-                more = self.socket.recv(65536)
+                more = self.receive()
             except socket.timeout:
                 raise Failure(f"no line after {TIMEOUT:.0f} s; have {self._buffer!r}") from None
             except ConnectionResetError:

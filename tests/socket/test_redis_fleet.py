@@ -146,16 +146,16 @@ class Differs(unittest.TestCase):
                 slotd.expect += patterns
                 slotd.log.wait_for(UP)
             with one.client() as a, two.client() as b:
-                a.expect("OK .* differs=-", "STATUS g")
+                a.expect("OK .* differs=- .*", "STATUS g")
                 a.expect(r"OK 1 \d+", "ACQUIRE g wait=10s")
-                a.expect("OK .* differs=-", "STATUS g")             # it is alone
+                a.expect("OK .* differs=- .*", "STATUS g")             # it is alone
                 b.expect(r"OK 2 \d+", "ACQUIRE g wait=10s")
-                b.expect(f"OK .* differs={host}:limit=2,{host}:lease_ms=4000", "STATUS g")
+                b.expect(f"OK .* differs={host}:limit=2,{host}:lease_ms=4000 .*", "STATUS g")
                 one.log.wait_for(warnings[one][1])                  # as it renews its lease
-                a.expect(f"OK .* differs={host}:limit=3,{host}:lease_ms=8000", "STATUS g")
+                a.expect(f"OK .* differs={host}:limit=3,{host}:lease_ms=8000 .*", "STATUS g")
                 a.expect(r"OK 1 \d+", "ACQUIRE h wait=10s")
                 b.expect(r"OK 2 \d+", "ACQUIRE h wait=10s")
-                b.expect(f"OK .* differs={host}:lease_ms=4000", "STATUS h")
+                b.expect(f"OK .* differs={host}:lease_ms=4000 .*", "STATUS h")
                 b.expect(r"OK 3 \d+", "ACQUIRE g wait=10s")         # both hear of g once more
                 a.expect("ERR full limit=2 .*", "ACQUIRE g wait=0")
             for slotd, patterns in warnings.items():

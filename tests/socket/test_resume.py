@@ -24,7 +24,7 @@ class Resume(unittest.TestCase):
                 old.expect_eof()
             client.expect("OK 2", "HOLDERS g")
             for slot in 1, 2:
-                client.expect(rf"slot={slot} token={hold.split()[1]} pid=\d+ uid=\d+ label=job age=\d+")
+                client.expect(rf"slot={slot} token={hold.split()[1]} pid=\d+ uid=\d+ label=job age=\d+ proven=yes cell=-")
             other.expect("OK pong", "PING")         # and nothing was granted before
             client.expect("OK", "RELEASE g 1")
             other.expect(r"#w OK 1 \d+")

@@ -148,7 +148,7 @@ class OneDaemon(unittest.TestCase):
                                      before=before)
                 self.assertEqual(status, 1, err)
                 self.assertIn(why, err)
-                self.assertEqual(sorted(os.listdir(directory)), ["conf", "s.lock"])
+                self.assertEqual(sorted(os.listdir(directory)), ["conf", "s.lock", "s.page"])
 
 
 class End(unittest.TestCase):
@@ -189,7 +189,7 @@ class End(unittest.TestCase):
                 said += os.read(ours, 4096)
             slotd.send_signal(signal.SIGHUP)
             self.assertEqual(wait_end(slotd, "slotd"), 0)
-            self.assertEqual(os.listdir(directory), ["s.lock"])
+            self.assertEqual(sorted(os.listdir(directory)), ["s.lock", "s.page"])
 
 
 if __name__ == "__main__":

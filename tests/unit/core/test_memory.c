@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "daemon/core/memory.h"
+#include "proto/page.h"
 
 #define SEC ((usec)1000000)
 #define LEASE (10 * SEC)
@@ -343,6 +344,95 @@ START_TEST(forgotten_groups_leave_their_numbers)
 }
 END_TEST
 
+/* ------------------------------------------------------------------ what was held before */
+
+static void
+inherit(uint64_t d, const char *group, uint32_t slot, uint64_t number, usec left)
+{
+	const struct xch_daemon id = {d, 0, 0};
+
+	mem_inherit(mem, &id, page_group_hash(group), (struct xch_slot){slot, number}, now + left);
+}
+
+static const struct xch_reply *
+adopt(uint64_t d, uint64_t incarnation, uint32_t slot, uint64_t number)
+{
+	const struct xch_adopt a = {.id = 9, .n = 1, .slots = &slot, .number = number, .limit = 5};
+	struct xch_request q = from(d, incarnation == 0, incarnation);
+
+	q.adopt = &a;
+	q.n_adopt = 1;
+	return say(&q);
+}
+
+START_TEST(inherited_is_held)
+{
+	const struct xch_reply *re;
+	uint64_t a;
+
+	inherit(1, "g", 1, 500, 4 * SEC);
+	inherit(1, "g", 3, 501, 4 * SEC);
+	inherit(1, "other", 2, 502, 4 * SEC);
+	a = join(1);
+	re = want(1, a, 1, 3, 1);
+	ck_assert_uint_eq(re->n_granted, 1);
+	ck_assert_uint_eq(re->granted[0].slots[0], 2);
+	ck_assert_uint_gt(re->granted[0].number, 501);
+	re = want(1, a, 2, 3, 1);
+	ck_assert_uint_eq(re->n_granted, 0);
+	ck_assert_uint_eq(re->in_use, 3);
+	ck_assert_uint_eq(n_pushes, 0);
+	ck_assert_int_le(re->look, 4 * SEC);
+	now += 3 * SEC;
+	ck_assert_uint_eq(want(1, a, 2, 3, 1)->n_granted, 0);
+	now += 2 * SEC;
+	re = want(1, a, 2, 3, 1);
+	ck_assert_uint_eq(re->n_granted, 1);
+	ck_assert_uint_eq(re->granted[0].slots[0], 1);
+	ck_assert_uint_eq(re->in_use, 2);
+}
+END_TEST
+
+START_TEST(inherited_is_adopted)
+{
+	const struct xch_reply *re;
+	uint64_t a;
+
+	inherit(1, "g", 1, 500, 4 * SEC);
+	inherit(1, "g", 2, 501, 2 * SEC);
+	re = adopt(1, 0, 1, 500);
+	a = re->seq;
+	ck_assert_uint_eq(re->n_granted, 1);
+	ck_assert_uint_eq(re->granted[0].number, 500);
+	ck_assert_uint_eq(re->in_use, 2);
+	re = adopt(1, a, 2, 777);
+	ck_assert_uint_eq(re->n_refused, 1);
+	now += 3 * SEC;                         /* each until its own end */
+	re = adopt(1, a, 2, 501);
+	ck_assert_uint_eq(re->n_refused, 1);
+	ck_assert_uint_eq(re->in_use, 1);
+}
+END_TEST
+
+/* Another install's hold is held as well, but nobody's to adopt; and what nobody asks for in time is
+ * forgotten. */
+START_TEST(inherited_of_others)
+{
+	const struct xch_reply *re;
+
+	inherit(2, "g", 1, 500, 4 * SEC);
+	inherit(1, "late", 1, 500, 4 * SEC);
+	re = adopt(1, 0, 1, 500);
+	ck_assert_uint_eq(re->n_refused, 1);
+	ck_assert_uint_eq(re->in_use, 1);
+	ck_assert_uint_eq(n_pushes, 0);
+	now += 5 * SEC;
+	re = say(&(struct xch_request){.group = "late", .from = {1, 1, 7}, .seq = ++seq, .full = true,
+	    .lease = LEASE, .limit = XCH_NO_LIMIT, .host = "host"});
+	ck_assert_uint_eq(re->in_use, 0);
+}
+END_TEST
+
 Suite *
 memory_suite(void)
 {
@@ -364,6 +454,9 @@ memory_suite(void)
 	tcase_add_test(tc, adoption);
 	tcase_add_test(tc, queue_order);
 	tcase_add_test(tc, forgotten_groups_leave_their_numbers);
+	tcase_add_test(tc, inherited_is_held);
+	tcase_add_test(tc, inherited_is_adopted);
+	tcase_add_test(tc, inherited_of_others);
 	suite_add_tcase(s, tc);
 	return s;
 }

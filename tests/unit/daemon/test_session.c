@@ -5,6 +5,7 @@
 #include <event2/event.h>
 #include <fnmatch.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -14,19 +15,23 @@
 #include "daemon/config.h"
 #include "daemon/log.h"
 #include "daemon/loop.h"
+#include "daemon/page.h"
 #include "daemon/serve/server.h"
 #include "daemon/serve/session.h"
 
 static struct config *config;
+static struct page *page;
 static struct loop *loop;
 static struct server server;
 
 static void
 setup(void)
 {
+	char directory[] = "/tmp/slotd-session-XXXXXX", path[64];
 	const struct arb_conf conf = {
 	    .host = "host",
 	    .self = {.install = 1, .generation = 1, .nonce = 1},
+	    .max_cells = 64,
 	    .lease = 10000 * NSEC_MS,
 	    .margin = 500 * NSEC_MS,
 	    .command_timeout = 10000 * NSEC_MS,
@@ -37,7 +42,13 @@ setup(void)
 	log_set_level(LOG_LEVEL_ERROR);
 	config = config_load("/dev/null", NULL, NULL);
 	ck_assert_ptr_nonnull(config);
-	loop = loop_new(&conf, &config->redis);
+	ck_assert_ptr_nonnull(mkdtemp(directory));
+	snprintf(path, sizeof path, "%s/s", directory);
+	page = page_new(path, &conf.self, conf.max_cells);
+	snprintf(path, sizeof path, "%s/s.page", directory);
+	ck_assert_int_eq(unlink(path), 0);
+	ck_assert_int_eq(rmdir(directory), 0);
+	loop = loop_new(&conf, &config->redis, page);
 	server_init(&server, loop, config, 100);
 }
 
@@ -46,6 +57,7 @@ teardown(void)
 {
 	server_fini(&server);
 	loop_free(loop);
+	page_free(page);
 	config_free(config);
 }
 
