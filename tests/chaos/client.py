@@ -32,6 +32,7 @@ class Client:
         if self.kind.startswith("slotctl"):
             return self._run(choice.choose(random.Random(seed)))
         program = {"libslot": [os.path.join(BUILD, "chaos_libslot")],
+                   "python": [sys.executable, "-S", os.path.join(HERE, "python.py")],
                    "raw": [sys.executable, "-S", os.path.join(HERE, "raw.py")]}[self.kind]
         return [*program, self._log, path, index, seed]
 
