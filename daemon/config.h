@@ -22,6 +22,8 @@ struct config_group {
 	int64_t wait_ms;        /* or WIRE_FOREVER */
 	int64_t max_hold_ms;    /* 0: not set */
 	int64_t max_waiters;    /* 0: not set */
+	int64_t on_lease_end;   /* 0: keep, 1: drop */
+	int64_t on_backend_down; /* enum arb_on_down */
 };
 
 /* The Redis that hosts share. */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "daemon/config.h"
+#include "daemon/core/arbiter.h"
 #include "daemon/log.h"
 #include "proto/wire.h"
 
@@ -37,6 +38,13 @@ static const char *const log_levels[] = {
     NULL,
 };
 static const char *const unknown_groups[] = {"allow", "refuse", NULL};
+static const char *const lease_ends[] = {"keep", "drop", NULL};
+static const char *const on_downs[] = {
+    [ARB_DOWN_WAIT] = "wait",
+    [ARB_DOWN_REFUSE] = "refuse",
+    [ARB_DOWN_OPEN] = "open",
+    NULL,
+};
 static const char *const yes_no[] = {"no", "yes", NULL};
 
 enum config_section
@@ -135,6 +143,10 @@ set(const struct config_key *key, const char *text, void *field)
 		return set_word(unknown_groups, text, number);
 	case CONFIG_YES_NO:
 		return set_word(yes_no, text, number);
+	case CONFIG_LEASE_END:
+		return set_word(lease_ends, text, number);
+	case CONFIG_ON_DOWN:
+		return set_word(on_downs, text, number);
 	case CONFIG_TEXT:
 		return set_text(key, text, field);
 	case CONFIG_WAIT:
@@ -165,6 +177,8 @@ describe(const struct config_key *key, char *expected, size_t size)
 	    [CONFIG_LOG_LEVEL] = "error, warn, info or debug",
 	    [CONFIG_UNKNOWN] = "allow or refuse",
 	    [CONFIG_YES_NO] = "yes or no",
+	    [CONFIG_LEASE_END] = "keep or drop",
+	    [CONFIG_ON_DOWN] = "wait, refuse or open",
 	    [CONFIG_TEXT] = "a text of %" PRId64 " to %" PRId64 " bytes",
 	};
 

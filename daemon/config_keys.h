@@ -16,6 +16,8 @@ enum config_type {
 	CONFIG_LOG_LEVEL,
 	CONFIG_UNKNOWN,         /* what becomes of unknown groups */
 	CONFIG_YES_NO,
+	CONFIG_LEASE_END,       /* what becomes of holds at the end of a lease */
+	CONFIG_ON_DOWN,         /* what requests meet while the backend is away */
 	CONFIG_TEXT,
 };
 

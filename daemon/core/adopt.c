@@ -95,6 +95,7 @@ refuse_resume(struct arb *arb, struct client *c, const struct arb_event *e, enum
 
 	act->group = arb_copy_string(arb, e->resume.group);
 	act->slot = e->resume.slots[0];
+	act->m = arb->conf.max_groups;
 }
 
 /* A hold that this client had: at this daemon, by another connection; as an idle slot by now; or at
@@ -106,13 +107,14 @@ adopt_resume(struct arb *arb, struct client *c, const struct arb_event *e)
 	bool inherited = e->resume.until > arb->now || !RULE(ADOPT_DEADLINE);
 	uint32_t n = e->resume.n_slots, known = 0, same = 0, idle = 0;
 	uint32_t limit = WIRE_LIMIT_MAX;        /* not known: never idle for those with a lower one */
-	struct group *g = arb->gone ? NULL : inherited ? group_get(arb, e->resume.group) :
+	enum wire_code why = WIRE_ERR_LOST;
+	struct group *g = arb->gone ? NULL : inherited ? group_get(arb, e->resume.group, &why) :
 	    group_find(arb, e->resume.group);
 	struct hold *h = NULL;
 	struct adopt *a;
 
 	if (g == NULL) {
-		refuse_resume(arb, c, e, inherited && !arb->gone ? WIRE_ERR_NOMEM : WIRE_ERR_LOST);
+		refuse_resume(arb, c, e, why);
 		return;
 	}
 	g->drop_on_lapse = e->resume.drop_on_lapse;

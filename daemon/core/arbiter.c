@@ -31,7 +31,9 @@ arb_new(const struct arb_conf *conf)
 static void
 hold_timer(struct arb *arb, struct hold *h)
 {
-	if (h->state == HOLD_HELD)
+	if (h->state == HOLD_OPEN)
+		hold_lost(arb, h, ARB_LOST_HOLD);
+	else if (h->state == HOLD_HELD)
 		hold_end(arb, h, ARB_LOST_HOLD);
 	else
 		hold_let_go(arb, h);
@@ -70,6 +72,13 @@ run_timers(struct arb *arb)
 /* ------------------------------------------------------------------ links, stop */
 
 static void
+link_is_down(struct arb *arb, unsigned link)
+{
+	arb->link_up &= ~(1ull << link);
+	arb->link_down_at[link] = arb->now;
+}
+
+static void
 link_change(struct arb *arb, unsigned link, bool up)
 {
 	struct group *g, *tmp;
@@ -77,8 +86,8 @@ link_change(struct arb *arb, unsigned link, bool up)
 	assert(link < arb->conf.n_links);
 	if (up)
 		arb->link_up |= 1ull << link;
-	else
-		arb->link_up &= ~(1ull << link);
+	else if ((arb->link_up >> link & 1) != 0)
+		link_is_down(arb, link);
 	HASH_ITER (hh, arb->groups, g, tmp) {
 		if (g->link != link)
 			continue;
@@ -195,6 +204,9 @@ arb_step(struct arb *arb, nsec now, const struct arb_event *event)
 
 	assert(!arb->busy && arb->next_action == arb->n_actions && now >= arb->now);
 	arb->busy = true;
+	if (arb->now == 0)              /* the first step */
+		for (unsigned i = 0; i < arb->conf.n_links; i++)
+			arb->link_down_at[i] = now;
 	arb->now = now;
 	arb->n_actions = arb->next_action = 0;
 	arena_reset(&arb->arena);

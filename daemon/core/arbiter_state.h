@@ -50,9 +50,10 @@ struct slot {
 	UT_hash_handle hh;      /* group->slots */
 };
 
-enum hold_state { HOLD_ASKED, HOLD_HELD, HOLD_ENDING, HOLD_LOST };
+enum hold_state { HOLD_ASKED, HOLD_HELD, HOLD_ENDING, HOLD_LOST, HOLD_OPEN };
 
-/* One answer OK: n slots under one token.  Made with the request, so that a grant needs no memory. */
+/* One answer OK: n slots under one token.  Made with the request, so that a grant needs no memory.
+ * OPEN: let in while the backend was away; it has slot 0 only, and nobody but its client knows it. */
 struct hold {
 	enum hold_state state;
 	struct client *client;  /* NULL: gone while ENDING */
@@ -66,8 +67,8 @@ struct hold {
 	struct timer timer;     /* HELD: its forced end; ENDING: when its slots go on */
 	bool is_many;           /* was granted n > 1 */
 	bool is_page;           /* HELD: it has cells, and its client reads them */
-	TAILQ_ENTRY(hold) of_client; /* client->holds, or client->lost */
-	TAILQ_ENTRY(hold) of_group;  /* group->holds: HELD, ENDING */
+	TAILQ_ENTRY(hold) of_client; /* client->holds, ->opens, or ->lost */
+	TAILQ_ENTRY(hold) of_group;  /* group->holds: HELD, ENDING; group->opens */
 	uint32_t n;
 	uint32_t cap;           /* n of the request */
 	uint32_t slots[];       /* cap of them; behind them as many cells: see hold_cells() */
@@ -115,7 +116,9 @@ struct client {
 	uint32_t uid;
 	bool strict;
 	uint32_t n_lost;
+	uint32_t n_slots;       /* of holds and opens */
 	TAILQ_HEAD(, hold) holds;
+	TAILQ_HEAD(, hold) opens;
 	TAILQ_HEAD(, hold) lost;
 	TAILQ_HEAD(, waiter) waiters;
 	TAILQ_HEAD(, adopt) adopts;
@@ -131,6 +134,8 @@ struct group {
 	struct heap idle;       /* by number */
 	TAILQ_HEAD(, slot) idle_by_age;
 	TAILQ_HEAD(, hold) holds;
+	TAILQ_HEAD(, hold) opens;
+	uint32_t n_opens;
 
 	TAILQ_HEAD(waiter_list, waiter) waiters; /* the oldest first */
 	uint32_t n_waiters;
@@ -141,6 +146,7 @@ struct group {
 	int64_t configured, asked, live;
 	uint32_t max_waiters;   /* 0: any number */
 	bool drop_on_lapse;
+	enum arb_on_down on_down;
 	uint32_t in_use;        /* as last heard */
 	struct xch_peer differs[XCH_PEERS_MAX]; /* likewise: see struct arb_group_status */
 	uint32_t n_differs;
@@ -193,6 +199,7 @@ struct arb {
 	bool stopping, gone, sub_up;
 	bool busy;
 	uint64_t link_up;       /* bit per link */
+	nsec link_down_at[64];  /* since when it is not up */
 	nsec now;               /* of the step */
 	uint64_t seq;
 	uint64_t era;
@@ -211,6 +218,7 @@ struct arb {
 	struct arena arena;     /* what actions point to */
 	struct arb_stats stats;
 	uint32_t n_holds;
+	uint64_t open_token;    /* the last that was given without a slot */
 };
 
 /* ---- action.c: what a step leaves to be done, and the deadlines of what is to come */
@@ -232,12 +240,14 @@ void client_cancel(struct arb *arb, struct client *c, const struct arb_event *e)
 
 /* ---- group.c: a group's life, its lease and its clock */
 struct group *group_find(const struct arb *arb, const char *name);
-struct group *group_get(struct arb *arb, const char *name);     /* makes it; NULL: no memory */
+/* Makes it if need be.  NULL: *why says so */
+struct group *group_get(struct arb *arb, const char *name, enum wire_code *why);
 void group_free(struct arb *arb, struct group *g);
 void group_touch(struct arb *arb, struct group *g);
 bool group_is_valid(const struct arb *arb, const struct group *g);
 bool group_is_contended(const struct arb *arb, const struct group *g);
 bool group_is_alone(const struct arb *arb, const struct group *g);
+nsec group_away_at(const struct arb *arb, const struct group *g);
 int64_t group_limit(const struct group *g, int64_t own);        /* effective, or XCH_NO_LIMIT */
 void group_unsync(struct group *g);
 void group_due(struct arb *arb, struct group *g);
@@ -255,6 +265,8 @@ bool slot_fits(const struct group *g, const struct slot *s, int64_t limit);
 struct slot *slot_idle_for(const struct group *g, int64_t limit); /* one that the rules allow, or NULL */
 struct hold *hold_new(struct client *c, struct group *g, uint32_t n, const char *label);
 void hold_free(struct arb *arb, struct hold *h);
+void hold_attach(struct hold *h, struct client *c);
+void hold_detach(struct hold *h);                               /* its client goes, or has heard */
 /* h gets its slots, which are idle; the request is answered OK. */
 void hold_give(struct arb *arb, struct hold *h, uint64_t request, uint64_t token, uint32_t limit);
 /* h moves to the connection that names it; the request is answered OK. */
@@ -272,15 +284,19 @@ hold_cells(const struct hold *h)
 	return (uint32_t *)h->slots + h->cap;
 }
 
+/* ---- open.c: holds without a slot, while the backend is away */
+void open_begin(struct arb *arb, struct hold *h, uint64_t request);
+struct hold *open_find(const struct client *c, const char *group, uint64_t token);
+
 /* ---- proof.c: what strict clients read in the cells of their holds, and are told of it */
 nsec proof_deadline(const struct arb *arb, const struct group *g);
 void proof_begin(struct arb *arb, struct hold *h);      /* takes cells for it, if its client reads them */
 void proof_write(struct arb *arb, const struct hold *h);
 void proof_end(struct arb *arb, struct hold *h);        /* before anything else of it ends */
 void proof_end_one(struct arb *arb, struct hold *h, uint32_t i);
+void proof_tell_unproven(struct arb *arb, const struct hold *h);
 void proof_move(struct arb *arb, struct hold *h, struct client *c);
 void proof_renew(struct arb *arb, struct group *g, bool kept);
-nsec proof_renew_at(const struct arb *arb, const struct group *g, nsec sent_at);
 nsec proof_due(const struct arb *arb, const struct group *g);
 void proof_tick(struct arb *arb, struct group *g);
 void proof_lapse(struct arb *arb, struct group *g);
@@ -295,6 +311,8 @@ bool waiter_hand_over(struct arb *arb, struct group *g, struct slot *s); /* s to
 bool waiter_class_deferred(const struct arb *arb, const struct group *g, const struct wclass *cls);
 void waiter_check_limits(struct arb *arb, struct group *g);     /* after the live limit changed */
 void waiter_check_queue(struct arb *arb, struct group *g);      /* after a reply */
+void waiter_check_away(struct arb *arb, struct group *g);
+void waiter_refuse_all(struct arb *arb, struct group *g, const char *text); /* the backend errs */
 
 /* ---- adopt.c: holds whose clients have come back */
 void adopt_resume(struct arb *arb, struct client *c, const struct arb_event *e);

@@ -51,8 +51,8 @@ cells_take(struct cells *cells, uint32_t n)
 			at = run = 0;
 		if (at % WORD_BITS == 0 && cells->used[at / WORD_BITS] == UINT64_MAX) {
 			run = 0;
+			seen += cells->n - at < WORD_BITS ? cells->n - at : WORD_BITS;
 			at += WORD_BITS;
-			seen += WORD_BITS;
 			continue;
 		}
 		run = is_used(cells, at) ? 0 : run + 1;

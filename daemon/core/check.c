@@ -86,7 +86,7 @@ arb_check(const struct arb *arb)
 	const struct group *g, *next_group;
 	const struct client *c, *next_client;
 	const struct hold *h;
-	uint32_t held = 0, cells = 0, lost;
+	uint32_t held = 0, cells = 0, slots, lost;
 
 	assert(!arb->busy && TAILQ_EMPTY(&arb->touched));
 	HASH_ITER (hh, arb->groups, g, next_group) {
@@ -110,8 +110,16 @@ arb_check(const struct arb *arb)
 			lost++;
 		}
 		assert(lost == c->n_lost && lost <= LOST_MAX);
-		TAILQ_FOREACH (h, &c->holds, of_client)
+		slots = 0;
+		TAILQ_FOREACH (h, &c->holds, of_client) {
 			assert(h->client == c);
+			slots += h->n;
+		}
+		TAILQ_FOREACH (h, &c->opens, of_client) {
+			assert(h->client == c && h->state == HOLD_OPEN && h->n == 1);
+			slots += h->n;
+		}
+		assert(slots == c->n_slots);
 	}
 	for (size_t i = 0; i < arb->timers.n; i++)
 		assert(arb->timers.v[i]->pos == i + 1 &&

@@ -22,6 +22,7 @@ client_open(struct arb *arb, const struct arb_event *e)
 	*c = (struct client){.id = e->client, .pid = e->open.pid, .uid = e->open.uid,
 	    .strict = e->open.strict};
 	TAILQ_INIT(&c->holds);
+	TAILQ_INIT(&c->opens);
 	TAILQ_INIT(&c->lost);
 	TAILQ_INIT(&c->waiters);
 	TAILQ_INIT(&c->adopts);
@@ -46,6 +47,8 @@ client_gone(struct arb *arb, struct client *c)
 		adopt_free(arb, TAILQ_FIRST(&c->adopts), false);
 	while (!TAILQ_EMPTY(&c->holds))
 		hold_let_go(arb, TAILQ_FIRST(&c->holds));
+	while (!TAILQ_EMPTY(&c->opens))
+		hold_free(arb, TAILQ_FIRST(&c->opens));
 	client_forget_lost(arb, c);
 	HASH_DEL(arb->clients, c);
 	free(c);
@@ -62,9 +65,10 @@ client_kick(struct arb *arb, struct client *c)
 	while ((h = TAILQ_FIRST(&c->holds)) != NULL) {
 		if (h->state == HOLD_HELD)
 			hold_end(arb, h, ARB_LOST_EVICT);
-		TAILQ_REMOVE(&c->holds, h, of_client);
-		h->client = NULL;
+		hold_detach(h);
 	}
+	while ((h = TAILQ_FIRST(&c->opens)) != NULL)
+		hold_lost(arb, h, ARB_LOST_EVICT);
 	client_gone(arb, c);
 }
 
@@ -115,6 +119,8 @@ release_check(struct arb *arb, struct client *c, struct group *g, const struct a
 	struct hold *h = s != NULL ? s->hold : NULL;
 	uint64_t token = e->release.token;
 
+	if (num == 0 && e->release.n_slots == 1 && open_find(c, e->release.group, token) != NULL)
+		return WIRE_OK;
 	if (h == NULL || h->client != c)
 		return release_of_lost(arb, c, e->release.group, num, token) ? WIRE_ERR_LOST :
 		    WIRE_ERR_NOTHOLD;
@@ -123,8 +129,7 @@ release_check(struct arb *arb, struct client *c, struct group *g, const struct a
 	if (h->state == HOLD_HELD)
 		return WIRE_OK;
 	if (names_all(e, h)) {
-		TAILQ_REMOVE(&c->holds, h, of_client);
-		h->client = NULL;
+		hold_detach(h);
 		hold_let_go(arb, h);
 	}
 	return WIRE_ERR_LOST;
@@ -151,6 +156,10 @@ client_release(struct arb *arb, struct client *c, const struct arb_event *e)
 	arb->stats.releases++;
 	act = arb_answer(arb, c->id, e->request, WIRE_OK);
 	act->group = g->name;
+	if (e->release.slots[0] == 0) {
+		hold_free(arb, open_find(c, e->release.group, e->release.token));
+		return;
+	}
 	for (uint32_t i = 0; i < e->release.n_slots; i++) {
 		struct slot *s = slot_find(g, e->release.slots[i]);
 
@@ -167,6 +176,8 @@ client_release_all(struct arb *arb, struct client *c, uint64_t request)
 
 	for (; !TAILQ_EMPTY(&c->waiters); waits++)
 		waiter_refuse(arb, TAILQ_FIRST(&c->waiters), WIRE_ERR_CANCELLED);
+	for (; !TAILQ_EMPTY(&c->opens); holds++)
+		hold_free(arb, TAILQ_FIRST(&c->opens));
 	while (!TAILQ_EMPTY(&c->holds)) {
 		struct hold *h = TAILQ_FIRST(&c->holds);
 

@@ -36,13 +36,17 @@ name_hash(const char *s)
 }
 
 struct group *
-group_get(struct arb *arb, const char *name)
+group_get(struct arb *arb, const char *name, enum wire_code *why)
 {
 	struct group *g = group_find(arb, name);
 	size_t len = strlen(name);
 
 	if (g != NULL)
 		return g;
+	*why = WIRE_ERR_GROUPS;
+	if (arb->conf.max_groups != 0 && arb->stats.groups >= arb->conf.max_groups)
+		return NULL;
+	*why = WIRE_ERR_NOMEM;
 	if ((g = calloc(1, sizeof *g)) == NULL || (g->name = malloc(len + 1)) == NULL) {
 		free(g);
 		return NULL;
@@ -52,6 +56,7 @@ group_get(struct arb *arb, const char *name)
 	heap_init(&g->idle, slot_before);
 	TAILQ_INIT(&g->idle_by_age);
 	TAILQ_INIT(&g->holds);
+	TAILQ_INIT(&g->opens);
 	TAILQ_INIT(&g->waiters);
 	LIST_INIT(&g->classes);
 	TAILQ_INIT(&g->adopts);
@@ -130,6 +135,16 @@ group_is_alone(const struct arb *arb, const struct group *g)
 	    !(g->request != NULL && g->request->full);
 }
 
+/* When the backend is known to be away for this group: a link that breaks is back in a moment, as a
+ * rule.  NSEC_NEVER: it is not away. */
+nsec
+group_away_at(const struct arb *arb, const struct group *g)
+{
+	if ((arb->link_up >> g->link & 1) == 0)
+		return arb->link_down_at[g->link] + arb->conf.recall;
+	return arb->now < g->retry_at ? arb->now : NSEC_NEVER;
+}
+
 /* min(own, live limit if one is set, else the configured one) */
 int64_t
 group_limit(const struct group *g, int64_t own)
@@ -145,7 +160,7 @@ group_limit(const struct group *g, int64_t own)
 static bool
 is_quiet(const struct group *g)
 {
-	return g->slots == NULL && g->n_waiters == 0 && TAILQ_EMPTY(&g->adopts) &&
+	return g->slots == NULL && g->n_waiters == 0 && g->n_opens == 0 && TAILQ_EMPTY(&g->adopts) &&
 	    g->n_releases == 0 && g->n_cancels == 0 && g->request == NULL;
 }
 
@@ -284,6 +299,8 @@ group_rearm(struct arb *arb, struct group *g)
 	else if (up && (g->slots != NULL || !TAILQ_EMPTY(&g->adopts)))
 		sooner(&at, g->renew_at);
 	sooner(&at, proof_due(arb, g));
+	if (!up && g->n_waiters > 0 && g->on_down != ARB_DOWN_WAIT && arb->now < group_away_at(arb, g))
+		sooner(&at, group_away_at(arb, g));
 	if (up && !TAILQ_EMPTY(&g->idle_by_age))
 		sooner(&at, TAILQ_FIRST(&g->idle_by_age)->idle_since + arb->conf.idle);
 	if (at < g->timer.at)

@@ -142,6 +142,32 @@ hold_new(struct client *c, struct group *g, uint32_t n, const char *label)
 	return h;
 }
 
+void
+hold_attach(struct hold *h, struct client *c)
+{
+	h->client = c;
+	c->n_slots += h->n;
+	if (h->state == HOLD_OPEN)
+		TAILQ_INSERT_TAIL(&c->opens, h, of_client);
+	else
+		TAILQ_INSERT_TAIL(&c->holds, h, of_client);
+}
+
+void
+hold_detach(struct hold *h)
+{
+	struct client *c = h->client;
+
+	if (c == NULL)
+		return;
+	c->n_slots -= h->n;
+	if (h->state == HOLD_OPEN)
+		TAILQ_REMOVE(&c->opens, h, of_client);
+	else
+		TAILQ_REMOVE(&c->holds, h, of_client);
+	h->client = NULL;
+}
+
 /* Out of the lists it is in. */
 static void
 hold_unlink(struct arb *arb, struct hold *h)
@@ -155,8 +181,14 @@ hold_unlink(struct arb *arb, struct hold *h)
 		/* fall through */
 	case HOLD_ENDING:
 		TAILQ_REMOVE(&h->group->holds, h, of_group);
-		if (h->client != NULL)
-			TAILQ_REMOVE(&h->client->holds, h, of_client);
+		hold_detach(h);
+		break;
+	case HOLD_OPEN:
+		TAILQ_REMOVE(&h->group->opens, h, of_group);
+		h->group->n_opens--;
+		arb->stats.open--;
+		hold_detach(h);
+		group_touch(arb, h->group);
 		break;
 	case HOLD_LOST:
 		TAILQ_REMOVE(&h->client->lost, h, of_client);
@@ -190,8 +222,10 @@ hold_tell(struct arb *arb, const struct hold *h, uint64_t request)
 	act->token = h->token;
 	act->limit = h->limit;
 	act->deadline = proof_deadline(arb, h->group);
-	if (h->is_page)
+	if (h->is_page) {
 		act->cell = hold_cells(h)[0];
+		proof_tell_unproven(arb, h);
+	}
 }
 
 void
@@ -212,7 +246,7 @@ hold_give(struct arb *arb, struct hold *h, uint64_t request, uint64_t token, uin
 	h->token = token;
 	h->limit = limit;
 	h->since = arb->now;
-	TAILQ_INSERT_TAIL(&h->client->holds, h, of_client);
+	hold_attach(h, h->client);
 	TAILQ_INSERT_TAIL(&g->holds, h, of_group);
 	arb->n_holds++;
 	arb->stats.grants++;
@@ -227,9 +261,7 @@ void
 hold_move(struct arb *arb, struct hold *h, struct client *c, uint64_t request)
 {
 	assert(h->state == HOLD_HELD);
-	TAILQ_REMOVE(&h->client->holds, h, of_client);
 	proof_move(arb, h, c);
-	TAILQ_INSERT_TAIL(&c->holds, h, of_client);
 	hold_tell(arb, h, request);
 }
 
@@ -246,6 +278,7 @@ hold_bury(struct arb *arb, struct hold *h)
 		return;
 	}
 	hold_unlink(arb, h);
+	h->client = c;
 	h->state = HOLD_LOST;
 	h->group = NULL;
 	TAILQ_INSERT_TAIL(&c->lost, h, of_client);
@@ -288,6 +321,7 @@ hold_drop_slot(struct arb *arb, struct hold *h, struct slot *s)
 		i++;
 	proof_end_one(arb, h, i);
 	h->n--;
+	h->client->n_slots--;
 	memmove(h->slots + i, h->slots + i + 1, (h->n - i) * sizeof *h->slots);
 	slot_released(arb, h->group, s, true);
 	group_touch(arb, h->group);
@@ -312,7 +346,7 @@ tell_lost(struct arb *arb, struct hold *h, enum arb_lost reason)
 void
 hold_lost(struct arb *arb, struct hold *h, enum arb_lost reason)
 {
-	if (h->state == HOLD_HELD)
+	if (h->state != HOLD_ENDING)
 		tell_lost(arb, h, reason);
 	hold_bury(arb, h);
 }

@@ -1,10 +1,11 @@
 /* Proof: what strict clients read in the cells of their holds, and what they are told of it.
  *
- * A cell holds the token and a deadline: until then its client may believe.  The cells of a group are
- * written again when they would gain an eighth of a lease, and at the latest a quarter of a lease
- * after the exchange on which they stand was sent: an exchange for each grant of a busy group does not
- * write each of its cells.  The lease is renewed by the same clock.  So a hold of a backend that
- * answers in time always has 3/4 lease - margin - command_timeout left.
+ * A cell holds the token and a deadline: until then its client may believe.  An exchange for each
+ * grant of a busy group does not write each of its cells: they are written again when they would gain
+ * an eighth of a lease, or when a quarter of a lease has passed since the exchange on which they stand
+ * was sent and a later one is known.  The lease is renewed a quarter of a lease after the last exchange
+ * was sent.  So a hold of a backend that answers in time always has 3/4 lease - margin -
+ * command_timeout left.
  *
  * Where the backend is ours alone the cells end, since we may; but what we have not said there is
  * nobody else's word, so they are written by the clock alone, and the end of one ends nothing. */
@@ -69,6 +70,14 @@ tell(struct arb *arb, const struct hold *h, enum arb_action_type type)
 	act->token = h->token;
 	arb->stats.unproven += type == ARB_TELL_UNPROVEN;
 	arb->stats.kept += type == ARB_TELL_KEPT;
+}
+
+/* Who is given a hold that is unproven by now. */
+void
+proof_tell_unproven(struct arb *arb, const struct hold *h)
+{
+	if (h->group->lapsed)
+		tell(arb, h, ARB_TELL_UNPROVEN);
 }
 
 /* False: no cell is free, and its client is as one that reads none. */
@@ -161,7 +170,8 @@ proof_move(struct arb *arb, struct hold *h, struct client *c)
 		if (!c->strict || (i < h->n && h->n <= arb->cells.n - arb->cells.n_used))
 			proof_end(arb, h);
 	}
-	h->client = c;
+	hold_detach(h);
+	hold_attach(h, c);
 	if (!h->is_page)
 		proof_begin(arb, h);
 }
@@ -189,13 +199,6 @@ proof_renew(struct arb *arb, struct group *g, bool kept)
 	if (g->n_page > 0 && !arb->conf.sole && (kept || arb->now >= cells_due(arb, g) ||
 	    g->deadline - g->cells_until >= arb->conf.lease / 8))
 		write_cells(arb, g, kept);
-}
-
-/* -> when the lease is to be renewed, after a reply to what was sent then */
-nsec
-proof_renew_at(const struct arb *arb, const struct group *g, nsec sent_at)
-{
-	return g->n_page > 0 && !g->lapsed ? cells_due(arb, g) : sent_at + arb->conf.lease / 4;
 }
 
 /* -> when proof_tick() has something to do */

@@ -13,6 +13,7 @@ fill(const struct group *g, struct arb_group_status *st)
 	    .idle = g->n_state[SLOT_IDLE],
 	    .ending = g->n_state[SLOT_ENDING],
 	    .waiting = g->n_waiters,
+	    .open = g->n_opens,
 	    .unproven = g->lapsed ? g->n_state[SLOT_HELD] : 0,
 	    .in_use = g->in_use,
 	    .oldest = g->n_waiters > 0 ? TAILQ_FIRST(&g->waiters)->since : NSEC_NEVER,
@@ -68,15 +69,29 @@ cell_of(const struct hold *h, uint32_t slot)
 	return hold_cells(h)[i];
 }
 
+static void
+give_holder(const struct hold *h, uint32_t slot, uint32_t cell, bool proven,
+    void (*fn)(void *, const struct arb_holder *), void *arg)
+{
+	fn(arg, &(struct arb_holder){.client = h->client->id, .pid = h->client->pid,
+	    .uid = h->client->uid, .label = h->label != NULL ? h->label : "", .slot = slot,
+	    .token = h->token, .cell = cell, .proven = proven, .since = h->since});
+}
+
 void
 arb_holders(const struct arb *arb, const char *name, void (*fn)(void *, const struct arb_holder *),
     void *arg)
 {
 	const struct group *g = group_find(arb, name);
+	const struct hold *h;
 	struct slot *s, *tmp, **v;
 	size_t n = 0;
 
-	if (g == NULL || g->n_state[SLOT_HELD] == 0)
+	if (g == NULL)
+		return;
+	TAILQ_FOREACH (h, &g->opens, of_group)
+		give_holder(h, 0, ARB_NO_CELL, false, fn, arg);
+	if (g->n_state[SLOT_HELD] == 0)
 		return;
 	v = alloc_resize(NULL, g->n_state[SLOT_HELD] * sizeof *v);
 	HASH_ITER (hh, g->slots, s, tmp)
@@ -84,12 +99,8 @@ arb_holders(const struct arb *arb, const char *name, void (*fn)(void *, const st
 			v[n++] = s;
 	qsort(v, n, sizeof *v, by_number);
 	for (size_t i = 0; i < n; i++) {
-		const struct hold *h = v[i]->hold;
-
-		fn(arg, &(struct arb_holder){.client = h->client->id, .pid = h->client->pid,
-		    .uid = h->client->uid, .label = h->label != NULL ? h->label : "",
-		    .slot = v[i]->num, .token = h->token, .cell = cell_of(h, v[i]->num),
-		    .proven = !g->lapsed, .since = h->since});
+		h = v[i]->hold;
+		give_holder(h, v[i]->num, cell_of(h, v[i]->num), !g->lapsed, fn, arg);
 	}
 	free(v);
 }

@@ -171,6 +171,8 @@ sync_compose(struct arb *arb, struct group *g)
 	struct adopt *a;
 	nsec grace = arb->conf.grace;
 
+	if (arb->now >= group_away_at(arb, g))
+		waiter_check_away(arb, g);
 	if (arb->gone || (arb->link_up >> g->link & 1) == 0)
 		return;
 	give_idle_back(arb, g);
@@ -349,14 +351,9 @@ is_gone(struct arb *arb)
 static void
 heard_error(struct arb *arb, struct group *g, const char *text)
 {
-	struct waiter *w;
-
 	g->retry_at = arb->now + RETRY;
-	text = arb_copy_string(arb, text);
-	while ((w = TAILQ_FIRST(&g->waiters)) != NULL) {
-		waiter_refuse(arb, w, WIRE_ERR_BACKEND);
-		arb->actions[arb->n_actions - 1].text = text;
-	}
+	waiter_check_away(arb, g);
+	waiter_refuse_all(arb, g, text);
 	if (g->slots == NULL && TAILQ_EMPTY(&g->adopts) && !group_is_valid(arb, g))
 		g->dirty = false;
 }
@@ -506,7 +503,7 @@ sync_reply(struct arb *arb, struct group *g, const struct xch_reply *re)
 		heard_refused(arb, g, re->refused[i]);
 	if (!g->lapsed)
 		proof_renew(arb, g, kept);
-	g->renew_at = arb->conf.sole ? NSEC_NEVER : proof_renew_at(arb, g, g->sent_at);
+	g->renew_at = arb->conf.sole ? NSEC_NEVER : g->sent_at + arb->conf.lease / 4;
 	for (uint32_t i = 0; i < re->n_granted; i++)
 		heard_granted(arb, g, &re->granted[i], false);
 	if (limits)

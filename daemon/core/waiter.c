@@ -141,44 +141,85 @@ waiter_refuse(struct arb *arb, struct waiter *w, enum wire_code code)
 	waiter_free(arb, w, false);
 }
 
-/* Nobody could have been granted a slot, whoever holds them: why not, and in a word.  NULL: somebody
- * could. */
-static const char *
-why_unavailable(const struct arb *arb, const struct group *g, int64_t limit, const char **reason)
+static const struct why {
+	const char *word, *text;
+} away = {"away", "the backend cannot be reached"},
+  in_grace = {"grace", "the backend is new or has lost data: holds are claimed again first"},
+  hung = {"hung", "the backend does not answer"};
+
+/* Nobody could have been granted a slot, whoever holds them: why not.  NULL: somebody could. */
+static const struct why *
+why_unavailable(const struct arb *arb, const struct group *g, int64_t limit)
 {
 	if (group_is_valid(arb, g) && g->n_state[SLOT_HELD] + g->n_state[SLOT_ENDING] >= limit)
 		return NULL;            /* ours alone are as many as there are */
-	if ((arb->link_up >> g->link & 1) == 0) {
-		*reason = "away";
-		return "the backend cannot be reached";
-	}
-	if (arb->now < g->grace_until) {
-		*reason = "grace";
-		return "the backend is new or has lost data: holds are claimed again first";
-	}
-	if (g->request != NULL && arb->now - g->sent_at >= arb->conf.recall) {
-		*reason = "hung";
-		return "the backend does not answer";
-	}
+	if ((arb->link_up >> g->link & 1) == 0)
+		return &away;
+	if (arb->now < g->grace_until)
+		return &in_grace;
+	if (g->request != NULL && arb->now - g->sent_at >= arb->conf.recall)
+		return &hung;
 	return NULL;
+}
+
+static void
+refuse_unavailable(struct arb *arb, struct waiter *w, const struct why *why)
+{
+	nsec grace = w->group->grace_until - arb->now;
+	struct arb_action *act;
+
+	waiter_refuse(arb, w, WIRE_ERR_UNAVAILABLE);
+	act = &arb->actions[arb->n_actions - 1];
+	act->why = why->word;
+	act->text = why->text;
+	act->retry = grace > RETRY ? grace : RETRY;
 }
 
 void
 waiter_out_of_time(struct arb *arb, struct waiter *w)
 {
-	const char *reason;
-	const char *why =
-	    why_unavailable(arb, w->group, group_limit(w->group, w->cls->own), &reason);
-	nsec grace = w->group->grace_until - arb->now;
+	const struct why *why = why_unavailable(arb, w->group, group_limit(w->group, w->cls->own));
 
-	if (why == NULL) {
+	if (why != NULL)
+		refuse_unavailable(arb, w, why);
+	else
 		waiter_refuse(arb, w, w->now ? WIRE_ERR_FULL : WIRE_ERR_TIMEOUT);
+}
+
+/* The backend is away: who waits is let in, or told so, if that is what the group wants.  Nobody is
+ * let in against a limit of 0, by which people stop a group. */
+void
+waiter_check_away(struct arb *arb, struct group *g)
+{
+	struct waiter *w, *next;
+
+	if (g->on_down == ARB_DOWN_WAIT)
 		return;
+	for (w = TAILQ_FIRST(&g->waiters); w != NULL; w = next) {
+		next = TAILQ_NEXT(w, of_group);
+		if (g->on_down == ARB_DOWN_REFUSE) {
+			if ((arb->link_up >> g->link & 1) == 0)
+				refuse_unavailable(arb, w, &away);
+		} else if (group_limit(g, w->cls->own) != 0) {
+			struct hold *h = w->hold;
+			uint64_t id = w->id;
+
+			waiter_free(arb, w, true);
+			open_begin(arb, h, id);
+		}
 	}
-	waiter_refuse(arb, w, WIRE_ERR_UNAVAILABLE);
-	arb->actions[arb->n_actions - 1].text = why;
-	arb->actions[arb->n_actions - 1].why = reason;
-	arb->actions[arb->n_actions - 1].retry = grace > RETRY ? grace : RETRY;
+}
+
+void
+waiter_refuse_all(struct arb *arb, struct group *g, const char *text)
+{
+	struct waiter *w;
+
+	text = arb_copy_string(arb, text);
+	while ((w = TAILQ_FIRST(&g->waiters)) != NULL) {
+		waiter_refuse(arb, w, WIRE_ERR_BACKEND);
+		arb->actions[arb->n_actions - 1].text = text;
+	}
 }
 
 /* ------------------------------------------------------------------ ACQUIRE */
@@ -197,7 +238,8 @@ refuse_acquire(struct arb *arb, struct client *c, uint64_t request, enum wire_co
 void
 waiter_acquire(struct arb *arb, struct client *c, uint64_t request, const struct arb_acquire *a)
 {
-	struct group *g = arb->stopping || arb->gone ? NULL : group_get(arb, a->group);
+	enum wire_code why = WIRE_ERR_SHUTDOWN;
+	struct group *g = arb->stopping || arb->gone ? NULL : group_get(arb, a->group, &why);
 	int64_t limit;
 	struct slot *s;
 	struct hold *h;
@@ -205,14 +247,18 @@ waiter_acquire(struct arb *arb, struct client *c, uint64_t request, const struct
 	arb->stats.acquires++;
 	assert(a->n >= 1 && a->n <= XCH_N_MAX);
 	if (g == NULL) {
-		refuse_acquire(arb, c, request, arb->stopping || arb->gone ? WIRE_ERR_SHUTDOWN :
-		    WIRE_ERR_NOMEM, a);
+		refuse_acquire(arb, c, request, why, a)->m = arb->conf.max_groups;
+		return;
+	}
+	if (a->max_holds != 0 && c->n_slots + a->n > a->max_holds) {
+		refuse_acquire(arb, c, request, WIRE_ERR_HOLDS, a)->m = a->max_holds;
 		return;
 	}
 	g->configured = a->configured;
 	if (a->limit != XCH_NO_LIMIT)
 		g->asked = a->limit;
 	g->drop_on_lapse = a->drop_on_lapse;
+	g->on_down = a->on_down;
 	group_touch(arb, g);
 
 	limit = group_limit(g, a->limit);

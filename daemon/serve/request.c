@@ -95,6 +95,8 @@ acquire(struct client *client, const struct wire_request *req)
 	    .wait = wait_of(req, group),
 	    .hold = hold_of(req, group),
 	    .max_waiters = (uint32_t)group->max_waiters,
+	    .drop_on_lapse = group->on_lease_end != 0,
+	    .on_down = (enum arb_on_down)group->on_backend_down,
 	};
 	submit(client, req, &event);
 }
@@ -129,7 +131,10 @@ resume(struct client *client, const struct wire_request *req)
 	event.resume.slots = req->slots;
 	event.resume.token = req->token;
 	event.resume.limit = req->limit > 0 ? (int64_t)req->limit : XCH_NO_LIMIT;
-	event.resume.hold = hold_of(req, group != NULL ? group : &config->other);
+	if (group == NULL)
+		group = &config->other;
+	event.resume.hold = hold_of(req, group);
+	event.resume.drop_on_lapse = group->on_lease_end != 0;
 	event.resume.until = page_inherited_until(loop_page(client->server->loop), req->group,
 	    req->n_slots, req->slots, req->token, client->uid);
 	submit(client, req, &event);

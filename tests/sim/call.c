@@ -94,6 +94,19 @@ call_release(struct client *c, uint32_t n)
 	}
 }
 
+void
+call_release_open(struct client *c)
+{
+	struct call *call = call_send(c, ARB_RELEASE);
+
+	TRACE(c->w, "%s > RELEASE %s 0", c->name, group_names[c->group]);
+	call->event.request = ask_new(c, ASK_RELEASE);
+	call->event.release.group = group_names[c->group];
+	call->event.release.n_slots = 1;
+	call->event.release.token = c->open;
+	call->slots[0] = 0;
+}
+
 static bool
 covers(const struct belief *b, uint32_t slot)
 {
@@ -186,7 +199,8 @@ call_acquire(struct client *c, int64_t n, int64_t own, nsec wait)
 	ask->own = own;
 	call->event.acquire = (struct arb_acquire){.group = group_names[c->group],
 	    .n = (uint32_t)n, .limit = own, .configured = c->host->configured, .wait = wait,
-	    .hold = NSEC_NEVER, .max_waiters = w->max_waiters, .drop_on_lapse = w->drop};
+	    .hold = NSEC_NEVER, .max_waiters = w->max_waiters, .drop_on_lapse = w->drop,
+	    .on_down = w->on_down};
 	if (rng_chance(&w->rng, w->p_hold))
 		call->event.acquire.hold = rng_between(&w->rng, 1 * MS, w->hold_max);
 	TRACE(w, "%s > ACQUIRE %s n=%lld limit=%lld wait=%lld ms", c->name, group_names[c->group],

@@ -9,7 +9,8 @@
  *      been queued for it before
  *  S7  `full` is not said while a slot lies idle
  *  S8  no strict client loses anything for nothing
- *  S9  nothing is done or granted for a daemon whose successor has been heard */
+ *  S9  nothing is done or granted for a daemon whose successor has been heard
+ *  S10 what is held of a backend that answers has three quarters of a lease left, but for the margin */
 #include "tests/sim/sim.h"
 
 #include <assert.h>
@@ -334,6 +335,20 @@ check_overtake(struct world *w, struct daemon *d, const struct ask *ask, int64_t
 	}
 }
 
+/* Without a slot: only where that is wanted, and only while the server cannot be asked. */
+static void
+check_open(const struct daemon *d, const struct arb_action *act)
+{
+	const struct world *w = d->host->w;
+	bool away = w->error[group_index(act->group)] + 2 * SEC + w->slow_max > w->now;
+
+	for (int i = 0; i < N_LINKS; i++)
+		away = away || d->link[i] == NULL;
+	if (w->on_down != ARB_DOWN_OPEN || !away || act->n_slots != 1 || act->cell != ARB_NO_CELL)
+		world_fail(d->host->w, "S4: %s lets request %llu in without a slot", d->name,
+		    (unsigned long long)act->request);
+}
+
 /* S4 */
 void
 check_answer(struct daemon *d, const struct arb_event *e, const struct arb_action *act)
@@ -350,6 +365,10 @@ check_answer(struct daemon *d, const struct arb_event *e, const struct arb_actio
 	ask->answered = true;
 	if (act->code != WIRE_OK || ask->kind != ASK_ACQUIRE)
 		return;
+	if (act->slots[0] == 0) {
+		check_open(d, act);
+		return;
+	}
 	if (act->n_slots != ask->n || act->deadline <= host_now(d->host))
 		world_fail(w, "S4: %s is told OK for %u slots, but asked for %u; %lld ms are left",
 		    ask->session->client->name, act->n_slots, ask->n,
@@ -372,6 +391,22 @@ note_idle(struct daemon *d, int group)
 	d->idle[group] = st.idle < SLOTS_MAX ? st.idle : SLOTS_MAX;
 }
 
+/* S10 */
+static void
+check_left(struct daemon *d)
+{
+	struct world *w = d->host->w;
+	nsec least = w->conf.lease * 3 / 4 - w->conf.margin - 3 * w->net_max - 5 * MS;
+
+	for (uint32_t i = 0; i < PAGE_CELLS; i++) {
+		const struct cell *c = &d->page->cells[i];
+
+		if (c->token != 0 && c->deadline - host_now(d->host) < least)
+			world_fail(w, "S10: %s %u of %s has only %.3f s left", group_names[c->group],
+			    c->slot, d->name, (double)(c->deadline - host_now(d->host)) / SEC);
+	}
+}
+
 void
 check_step(struct daemon *d)
 {
@@ -379,6 +414,8 @@ check_step(struct daemon *d)
 
 	for (int i = 0; i < N_GROUPS; i++)
 		note_idle(d, i);
+	if (w->faults == 0 && w->p_slow == 0)
+		check_left(d);
 	if (++d->steps % w->opt->check_every == 0) {
 		arb_check(d->arb);
 		check_beliefs(w);

@@ -120,6 +120,7 @@ dies(struct client *c)
 
 	TRACE(w, "%s dies", c->name);
 	belief_drop(c);
+	c->open = 0;
 	call_gone(c);
 	c->session = NULL;
 	c->state = CLIENT_OFF;
@@ -222,6 +223,12 @@ client_done(struct world *w, struct event *e)
 
 	if (c->state != CLIENT_HOLD || c->request != e->a)
 		return;
+	if (c->open != 0) {
+		call_release_open(c);
+		c->open = 0;
+		be_idle(c);
+		return;
+	}
 	if (!c->stop && rng_chance(&w->rng, w->p_die)) {
 		dies(c);
 		return;
@@ -284,7 +291,10 @@ hears_answer(struct client *c, const struct word *word)
 	if (act->code == WIRE_OK && act->request != c->given_up) {
 		c->state = CLIENT_HOLD;
 		c->got = true;
-		if (kind == ASK_ACQUIRE) {
+		if (act->slots[0] == 0) {
+			w->stats.opens++;
+			c->open = act->token;
+		} else if (kind == ASK_ACQUIRE) {
 			w->stats.grants++;
 			belief_begin(c, word);
 		} else {
@@ -296,6 +306,7 @@ hears_answer(struct client *c, const struct word *word)
 		client_end_hold(c);
 		return;
 	}
+	w->stats.refused += act->code == WIRE_ERR_UNAVAILABLE;
 	if (kind == ASK_RESUME) {
 		if (!c->switches)
 			check_lost(c, "by RESUME");
@@ -307,6 +318,11 @@ hears_answer(struct client *c, const struct word *word)
 static void
 hears_lost(struct client *c, const struct arb_action *act)
 {
+	if (act->slots[0] == 0 && c->open == act->token) {
+		c->open = 0;
+		be_idle(c);
+		return;
+	}
 	if (!c->holds || c->belief.token != act->token)
 		return;
 	c->w->stats.lost++;
@@ -374,7 +390,7 @@ client_hears(struct session *s, const struct arb_action *act)
 		word->slots[i] = act->slots[i];
 	word->page = act->cell != ARB_NO_CELL ? s->daemon->page : NULL;
 	if (c->strict && w->conf.max_cells == PAGE_CELLS && word->page == NULL &&
-	    act->type == ARB_ANSWER && act->n_slots > 0)
+	    act->type == ARB_ANSWER && act->n_slots > 0 && act->slots[0] != 0)
 		world_fail(w, "%s is granted %s without a cell", c->name,
 		    show_slots(act->n_slots, act->slots));
 }
@@ -389,6 +405,7 @@ eof_arrives(struct world *w, struct event *e)
 		return;
 	c->session = NULL;
 	c->state = CLIENT_OFF;
+	c->open = 0;
 	if (c->belief.page == NULL)
 		belief_drop(c);
 	client_connect(c, w->now);

@@ -328,7 +328,8 @@ fault_heal(struct world *w)
 	if (w->frozen > w->now)
 		w->frozen = w->now;
 	for (int i = 0; i < N_GROUPS; i++)
-		w->error[i] = 0;
+		if (w->error[i] > w->now)
+			w->error[i] = w->now;
 	for (int i = 0; i < w->n_hosts; i++) {
 		if (w->hosts[i].cut > w->now)
 			w->hosts[i].cut = w->now;

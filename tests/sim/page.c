@@ -20,6 +20,22 @@ page_new(struct world *w, const struct page *old, nsec now)
 	return p;
 }
 
+/* One that was resumed once before is there twice, or more often: what was written last counts. */
+static nsec
+inherited_until(const struct page *p, const struct cell *want)
+{
+	nsec until = 0;
+
+	for (uint32_t i = 0; i < p->n_inherited; i++) {
+		const struct cell *c = &p->inherited[i];
+
+		if (c->group == want->group && c->slot == want->slot && c->token == want->token &&
+		    c->uid == want->uid && c->deadline > until)
+			until = c->deadline;
+	}
+	return until;
+}
+
 /* Until when the former daemons' clients may believe in all of them; 0: not at all. */
 nsec
 page_inherited(const struct page *p, int group, uint32_t n, const uint32_t *slots, uint64_t token,
@@ -28,16 +44,10 @@ page_inherited(const struct page *p, int group, uint32_t n, const uint32_t *slot
 	nsec until = NSEC_NEVER;
 
 	for (uint32_t i = 0; i < n; i++) {
-		uint32_t k = 0;
+		nsec at = inherited_until(p, &(struct cell){token, 0, group, slots[i], uid});
 
-		while (k < p->n_inherited && !(p->inherited[k].group == group &&
-		    p->inherited[k].slot == slots[i] && p->inherited[k].token == token &&
-		    p->inherited[k].uid == uid))
-			k++;
-		if (k == p->n_inherited)
-			return 0;
-		if (p->inherited[k].deadline < until)
-			until = p->inherited[k].deadline;
+		if (at < until)
+			until = at;
 	}
 	return until;
 }

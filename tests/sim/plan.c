@@ -123,6 +123,10 @@ plan_daemons(struct world *w)
 	if (!RULE(LONG_GRACE))
 		w->conf.grace /= 4;
 	w->conf.idle = RNG_PICK(r, idle);
+	if (!w->profile->keep && rng_chance(r, 150))    /* a page that may be full */
+		w->conf.max_cells = (uint32_t)rng_between(r, 0, 6);
+	if (!w->profile->order && rng_chance(r, 200))
+		w->on_down = rng_chance(r, 500) ? ARB_DOWN_OPEN : ARB_DOWN_REFUSE;
 	w->drop = !w->profile->keep && !w->profile->apart && rng_chance(r, 150);
 }
 
@@ -188,11 +192,13 @@ plan_make(struct world *w)
 		if ((w->faults >> i & 1) != 0)
 			snprintf(names + strlen(names), sizeof names - strlen(names), " %s",
 			    fault_names[i]);
-	TRACE(w, "%s:%s; %d hosts, %d clients, limit %lld%s, holds up to %.2f s%s%s",
+	TRACE(w, "%s:%s; %d hosts, %d clients, limit %lld%s, holds up to %.2f s%s%s%s",
 	    w->profile->name, names[0] != '\0' ? names : " no faults", w->n_hosts, w->n_clients,
 	    (long long)w->base, w->n_limits > 1 ? " and more" : "", (double)w->hold_max / SEC,
 	    w->p_slow > 0 ? ", slow messages" : "",
-	    w->drop ? ", holds drop with the lease" : "");
+	    w->drop ? ", holds drop with the lease" : "",
+	    w->on_down == ARB_DOWN_OPEN ? ", open while the server is away" :
+	    w->on_down == ARB_DOWN_REFUSE ? ", refused while the server is away" : "");
 }
 
 /* ------------------------------------------------------------------ the run */

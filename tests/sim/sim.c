@@ -116,6 +116,8 @@ play(uint64_t seed, struct stats *sum)
 	sum->recalls += w.stats.recalls;
 	sum->syncs += w.stats.syncs;
 	sum->false_full += w.stats.false_full;
+	sum->opens += w.stats.opens;
+	sum->refused += w.stats.refused;
 	world_fini(&w);
 	return ok;
 }
@@ -191,6 +193,8 @@ main(int argc, char **argv)
 	show("holds proven again", sum.kept);
 	show("holds resumed", sum.resumed);
 	show("times full though idle", sum.false_full);
+	show("let in while the server was away", sum.opens);
+	show("refused since it was away", sum.refused);
 	printf("%d%%: Checks: %llu, Failures: %llu, Errors: 0\n", failed == 0 ? 100 : 0,
 	    (unsigned long long)done, (unsigned long long)failed);
 	return failed != 0;

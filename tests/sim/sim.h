@@ -201,6 +201,7 @@ struct client {
 	uint64_t given_up;      /* its RELEASE * is on the way: a grant of this comes to nothing */
 	bool holds;
 	struct belief belief;   /* while `holds` */
+	uint64_t open;          /* token of one without a slot; 0: none */
 	uint64_t ended;         /* token of the last hold that its daemon has called lost */
 	bool switches;          /* has changed its connection with a hold that may be gone */
 	bool stop;              /* asks for nothing more */
@@ -232,7 +233,7 @@ struct heard {
 };
 
 struct stats {
-	uint64_t events, exchanges, grants, local, kept, lost, resumed, recalls, syncs, false_full;
+	uint64_t events, exchanges, grants, local, kept, lost, resumed, recalls, syncs, false_full, opens, refused;
 };
 
 struct world {
@@ -266,6 +267,7 @@ struct world {
 	nsec slow_max;          /* ... up to this long */
 	struct arb_conf conf;
 	bool drop;              /* holds end with the lease */
+	enum arb_on_down on_down;
 	unsigned p_push_lost, p_push_twice;
 	nsec frozen;            /* the server is, until then */
 	nsec error[N_GROUPS];   /* it can do nothing for that group until then */
@@ -378,6 +380,7 @@ void call_gone(struct client *c);
 void call_acquire(struct client *c, int64_t n, int64_t own, nsec wait);
 void call_give_up(struct client *c, bool all);
 void call_release(struct client *c, uint32_t n);
+void call_release_open(struct client *c);
 void call_wrong_release(struct client *c);
 void call_resume(struct client *c);
 

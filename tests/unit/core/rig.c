@@ -8,7 +8,7 @@ struct arb_conf
 rig_conf(void)
 {
 	return (struct arb_conf){.host = "host", .lease = 10000 * MS, .margin = 500 * MS,
-	    .idle = 1000 * MS, .recall = 250 * MS, .command_timeout = 2000 * MS, .n_links = 1, .max_cells = 1000};
+	    .idle = 1000 * MS, .recall = 250 * MS, .command_timeout = 2000 * MS, .n_links = 1, .max_cells = RIG_CELLS};
 }
 
 struct rig *
@@ -48,6 +48,7 @@ note_answer(struct rig *r, const struct arb_action *act)
 	ck_assert_msg(!a->is_there, "request %u is answered twice", (unsigned)act->request);
 	*a = (struct rig_answer){.is_there = true, .code = act->code, .n_slots = act->n_slots,
 	    .token = act->token, .limit = act->limit, .n = act->n, .m = act->m,
+	    .cell = act->cell, .why = act->why,
 	    .waited = act->waited, .at = r->now};
 	if (act->n_slots > 0)
 		memcpy(a->slots, act->slots, act->n_slots * sizeof *a->slots);
@@ -62,6 +63,25 @@ note_lost(struct rig *r, const struct arb_action *act)
 	r->losts[r->n_losts].slot = act->slots[0];
 	r->losts[r->n_losts].reason = act->reason;
 	r->losts[r->n_losts++].at = r->now;
+}
+
+/* What is written must be where it was, or where nothing is. */
+static void
+note_cells(struct rig *r, unsigned d, const struct arb_action *act)
+{
+	bool ends = act->type == ARB_CELL_END;
+
+	ck_assert_uint_le(act->cell + act->n_slots, RIG_CELLS);
+	for (uint32_t i = 0; i < act->n_slots; i++) {
+		struct rig_cell *cell = &r->cells[d][act->cell + i];
+
+		ck_assert((!ends && cell->token == 0) ||
+		    (cell->token == act->token && cell->slot == act->slots[i]));
+		*cell = (struct rig_cell){ends ? 0 : act->token, act->deadline, act->slots[i],
+		    act->uid};
+	}
+	r->cells_set += !ends;
+	r->cells_ended += ends;
 }
 
 void
@@ -79,10 +99,8 @@ rig_step(struct rig *r, unsigned d, struct arb_event *e)
 			note_lost(r, &act);
 		else if (act.type == ARB_HANG_UP)
 			r->hang_ups++;
-		else if (act.type == ARB_CELL_SET)
-			r->cells_set++;
-		else if (act.type == ARB_CELL_END)
-			r->cells_ended++;
+		else if (act.type == ARB_CELL_SET || act.type == ARB_CELL_END)
+			note_cells(r, d, &act);
 		else if (act.type == ARB_TELL_UNPROVEN)
 			r->unproven++;
 		else if (act.type == ARB_TELL_KEPT)
@@ -183,6 +201,13 @@ rig_open(struct rig *r, unsigned d, uint64_t client)
 {
 	rig_step(r, d, &(struct arb_event){.type = ARB_CLIENT_OPEN, .client = client,
 	    .open = {.pid = (int64_t)client, .uid = 1000}});
+}
+
+void
+rig_strict(struct rig *r, unsigned d, uint64_t client, bool strict)
+{
+	rig_step(r, d, &(struct arb_event){.type = ARB_CLIENT_STRICT, .client = client,
+	    .strict = strict});
 }
 
 void

@@ -13,6 +13,7 @@
 #define RIG_DAEMONS 3
 #define RIG_REQUESTS 4096
 #define RIG_LOSTS 256
+#define RIG_CELLS 1000
 #define MS NSEC_MS
 
 struct rig_answer {
@@ -20,7 +21,8 @@ struct rig_answer {
 	enum wire_code code;
 	uint32_t n_slots, slots[XCH_N_MAX];
 	uint64_t token;
-	uint32_t limit, n, m;
+	uint32_t limit, n, m, cell;
+	const char *why;
 	nsec waited, at;
 };
 
@@ -41,6 +43,11 @@ struct rig {
 		nsec at;
 	} losts[RIG_LOSTS];
 	unsigned n_losts;
+	struct rig_cell {
+		uint64_t token;
+		nsec deadline;
+		uint32_t slot, uid;
+	} cells[RIG_DAEMONS][RIG_CELLS]; /* the lease pages */
 };
 
 /* The defaults of slotd; sole is false. */
@@ -53,6 +60,7 @@ void rig_advance(struct rig *r, nsec by);       /* ticks at each deadline on the
 void rig_exchange(struct rig *r, unsigned d);   /* what was held back */
 
 void rig_open(struct rig *r, unsigned d, uint64_t client);
+void rig_strict(struct rig *r, unsigned d, uint64_t client, bool strict);
 void rig_gone(struct rig *r, unsigned d, uint64_t client);
 /* -> the request's number.  wait in ns. */
 uint64_t rig_acquire(struct rig *r, unsigned d, uint64_t client, const char *group, int64_t limit,

@@ -7,10 +7,13 @@
 #define SUITES(SUITE) \
 	SUITE(answer) \
 	SUITE(arbiter) \
+	SUITE(cells) \
 	SUITE(fleet) \
 	SUITE(heap) \
 	SUITE(memory) \
+	SUITE(open) \
 	SUITE(page) \
+	SUITE(proof) \
 	SUITE(resume) \
 	SUITE(text) \
 	SUITE(wire)

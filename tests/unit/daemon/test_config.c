@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "daemon/core/arbiter.h"
 #include "daemon/log.h"
 #include "proto/wire.h"
 
@@ -114,7 +115,9 @@ START_TEST(every_key)
 					"limit = 1000000\n"
 					"wait_ms = 0\n"
 					"max_hold_ms = 31622400000\n"
-					"max_waiters = 1");
+					"max_waiters = 1\n"
+					"on_lease_end = drop\n"
+					"on_backend_down = open");
 	const struct config_group *group = config_group(conf, "g");
 
 	ck_assert_str_eq(conf->socket, "/tmp/s");
@@ -144,6 +147,8 @@ START_TEST(every_key)
 	ck_assert_int_eq(group->wait_ms, 0);
 	ck_assert_int_eq(group->max_hold_ms, 31622400000);
 	ck_assert_int_eq(group->max_waiters, 1);
+	ck_assert_int_eq(group->on_lease_end, 1);
+	ck_assert_int_eq(group->on_backend_down, ARB_DOWN_OPEN);
 	config_free(conf);
 }
 END_TEST
@@ -194,6 +199,9 @@ static const struct {
 	"2: command_timeout_ms: 2000 is not less than a quarter of lease_ms, which is 8000\n"},
     {"[daemon]\nlog_level = loud\n", "2: log_level = loud is not error, warn, info or debug\n"},
     {"[daemon]\nunknown_groups = no\n", "2: unknown_groups = no is not allow or refuse\n"},
+    {"[group g]\non_lease_end = no\n", "2: on_lease_end = no is not keep or drop\n"},
+    {"[group g]\non_backend_down = no\n",
+	"2: on_backend_down = no is not wait, refuse or open\n"},
     {"[daemon]\nsocket = " A128 A60 A60 "\n", "2: the line is longer than 197 bytes\n"},
     {"[lease]\nlease_ms = 60000\n", "2: margin_ms = 500: less than 2 % of lease_ms, which is 60000\n"},
     {"[lease]\nmargin_ms = 49\n", "2: margin_ms = 49 is not a number from 50 to 300000\n"},

@@ -153,6 +153,8 @@ START_TEST(file_says_defaults)
 	ck_assert_int_eq(group->wait_ms, defaults->other.wait_ms);
 	ck_assert_int_eq(group->max_hold_ms, defaults->other.max_hold_ms);
 	ck_assert_int_eq(group->max_waiters, defaults->other.max_waiters);
+	ck_assert_int_eq(group->on_lease_end, defaults->other.on_lease_end);
+	ck_assert_int_eq(group->on_backend_down, defaults->other.on_backend_down);
 	config_free(said);
 	config_free(defaults);
 	free(text);
