@@ -281,7 +281,7 @@ request_arrives(struct world *w, struct event *e)
 		answer = world_in(w, d, 2 + (e->a & ~(uint64_t)LATE), arrival(w, &c->s2c),
 		    reply_arrives);
 		answer->p = c;
-		answer->q = (void *)q->group;
+		answer->q = (void *)group_names[group_index(q->group)]; /* q goes */
 		answer->a = e->a & ~(uint64_t)LATE;
 		answer->owned = reply_copy(r);
 	}
