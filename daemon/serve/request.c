@@ -166,6 +166,16 @@ set_strict(struct client *client, bool strict)
 	loop_step(client->server->loop, &event);
 }
 
+/* What a hold that is renewed as it should be has left of its lease at any time: it is renewed when a
+ * quarter is over, and Redis has its time to answer. */
+static int64_t
+left_ms(const struct config *config)
+{
+	int64_t left = config->lease_ms * 3 / 4 - config->margin_ms;
+
+	return config->redis.url[0] != '\0' ? left - config->redis.command_timeout_ms : left;
+}
+
 /* With page=on also what the page is read by.  The descriptor is passed once: it is the same. */
 static void
 greet(struct client *client, const struct wire_request *req)
@@ -181,9 +191,9 @@ greet(struct client *client, const struct wire_request *req)
 	to += sprintf(to, "OK version=" SLOTD_VERSION " protocol=" ANSWER_PROTOCOL
 	    " features=detail,events,hold,n,%sresume,tags", has_page ? "page," : "");
 	if (client->strict)
-		to += sprintf(to, " lease=%lld margin=%lld now=%lld",
+		to += sprintf(to, " lease=%lld margin=%lld left=%lld now=%lld",
 		    (long long)server->config->lease_ms, (long long)server->config->margin_ms,
-		    (long long)clock_now());
+		    (long long)left_ms(server->config), (long long)clock_now());
 	*to++ = '\n';
 	say(client, req, line, (size_t)(to - line));
 }

@@ -69,7 +69,7 @@ class Strict(Client):
         super().__init__(path)
         self.descriptors = []
         before = now()
-        found = self.expect(r"OK version=\S+ protocol=1 features=(\S+) lease=(\d+) margin=(\d+) now=(\d+)",
+        found = self.expect(r"OK version=\S+ protocol=1 features=(\S+) lease=(\d+) margin=(\d+) left=\d+ now=(\d+)",
                             "HELLO events=on page=on")
         self.lease, self.margin, clock = (int(number) for number in found.groups()[1:])
         if "page" not in found[1].split(",") or not before <= clock <= now():
