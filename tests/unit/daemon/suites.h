@@ -11,6 +11,7 @@
 	SUITE(exchange) \
 	SUITE(lock) \
 	SUITE(log) \
+	SUITE(page) \
 	SUITE(resolve) \
 	SUITE(server) \
 	SUITE(session) \
