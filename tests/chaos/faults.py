@@ -2,6 +2,7 @@
 import collections
 import random
 import signal
+import socket
 import threading
 import time
 import traceback
@@ -127,6 +128,39 @@ def server_frozen(_, servers, generator, wait):
     servers.signal(signal.SIGCONT)
 
 
+@kind("servers", 1)
+def server_busy(_, servers, generator, wait):
+    """With somebody's script that does not end."""
+    with socket.socket(socket.AF_UNIX) as somebody:
+        somebody.connect(servers.primary.path)
+        somebody.sendall(b"EVAL 'while true do end' 0\r\n")
+        wait(length(generator))
+        servers.primary.ask("SCRIPT", "KILL")
+
+
+@kind("servers", 1)
+def server_full(_, servers, generator, wait):
+    servers.primary.ask("CONFIG", "SET", "maxmemory", "1")
+    wait(length(generator))
+    servers.primary.ask("CONFIG", "SET", "maxmemory", "0")
+
+
+@kind("servers", 1)
+def server_read_only(_, servers, generator, wait):
+    servers.primary.ask("REPLICAOF", "127.0.0.1", "1")          # where nobody is
+    wait(length(generator))
+    servers.follow()
+
+
+@kind("servers", 1)
+def server_locked(_, servers, generator, wait):
+    """Somebody has set a password that daemons do not know."""
+    servers.primary.ask("CONFIG", "SET", "requirepass", "secret")
+    servers.primary.ask("CLIENT", "KILL", "TYPE", "normal")
+    wait(length(generator))
+    servers.primary.ask("CONFIG", "SET", "requirepass", "")
+
+
 @kind("servers", 3)
 def server_restarted(_, servers, generator, wait):
     servers.primary.end()
@@ -233,9 +267,9 @@ class Injector:
     def run(self, seconds):
         """Spells of faults in one area or several at once, each followed by a calm."""
         end = time.monotonic() + seconds
-        areas = sorted({one.area for one in KINDS.values()})
+        areas = sorted({one.area for one in KINDS.values()}) + ["servers"]      # of the most kinds
         while (left := end - time.monotonic()) > 0:
-            among = self._random.sample(areas, self._random.choice((1, 1, 2, 3, 4)))
+            among = self._random.choices(areas, k=self._random.choice((1, 1, 2, 3, 5)))
             kinds = self._choices or [one for one in KINDS.values() if one.area in among]
             spell = time.monotonic() + min(left, self._random.uniform(4, 12))
             while time.monotonic() < spell:

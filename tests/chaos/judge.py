@@ -230,15 +230,20 @@ class Judge:
 
     def recovery(self):
         """-> {kind: the worst ns from a fault's end (its begin, for kills) to the next grant through a
-        daemon that it concerned}"""
-        times = collections.defaultdict(list)
+        daemon that it concerned}, of those faults that nothing else disturbed before that"""
+        grants = collections.defaultdict(list)
         for hold in self.holds:
-            times[hold.first.host].append(hold.first.time)
+            grants[hold.first.host].append(hold.first.time)
         worst = {}
         for fault in self.injected:
             since = fault.begin if "killed" in fault.kind else fault.end
-            after = [times[host][i] for host in fault.hosts
-                     if (i := bisect.bisect(times[host], since)) < len(times[host])]
-            if after:
+            after = [grants[host][i] for host in fault.hosts
+                     if (i := bisect.bisect(grants[host], since)) < len(grants[host])]
+            if after and self._is_alone(fault, min(after)):
                 worst[fault.kind] = max(worst.get(fault.kind, 0), min(after) - since)
         return worst
+
+    def _is_alone(self, fault, until):
+        """From a lease before it on, as that is how long another's consequences last."""
+        return all(other is fault or KINDS[other.kind].area == "client" or not fault.hosts & other.hosts
+                   for other in self._between(fault.begin - int(LEASE * SECOND), until))

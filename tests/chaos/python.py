@@ -45,7 +45,8 @@ def work(log, hold, seconds):
         hold.release()
         log.say(record.LEAVE, record.now(), **said)
     except slotd.SlotLost as lost:
-        log.say(record.GONE if lost.reason in LATER else record.LOST, record.now(), **said)
+        # a release that found nobody says nothing of the hold
+        log.say(record.LEAVE if lost.reason in LATER else record.LOST, record.now(), **said)
 
 
 def turn(log, connection, what):

@@ -54,7 +54,7 @@ class Report:
 
     def print(self):
         table = self.table()
-        print(f"\n{'fault':28}{'injected':>10}{'worst recovery':>18}")
+        print(f"\n{'fault':28}{'injected':>10}{'worst recovery':>18}")     # see Judge.recovery()
         for kind, row in table["faults"].items():
             worst = row["worst_recovery_s"]
             print(f"{kind:28}{row['injected']:10}{'-' if worst is None else f'{worst:.2f} s':>18}")

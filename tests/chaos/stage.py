@@ -13,7 +13,7 @@ from slotd import Daemon
 
 # Replies are sent when the write is with the kernel: a killed server has lost nothing
 SERVER_ARGS = ("--appendonly", "yes", "--appendfsync", "no", "--repl-diskless-sync-delay", "0",
-               "--maxmemory-policy", "noeviction", "--enable-debug-command", "local")
+               "--maxmemory-policy", "noeviction", "--lua-time-limit", "20")
 
 
 class Servers:
