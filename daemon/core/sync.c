@@ -289,6 +289,7 @@ heard_granted(struct arb *arb, struct group *g, const struct xch_grant *grant, b
 		token = h->token;
 		a->sent = false;
 		adopt_free(arb, a, true);
+		arb->stats.adoptions++;
 	}
 	for (uint32_t i = 0; i < grant->n; i++) {
 		struct slot *s = slot_find(g, grant->slots[i]);

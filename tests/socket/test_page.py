@@ -47,7 +47,7 @@ class Hello(unittest.TestCase):
                         start = 0
                         while not (line := client.readline()).startswith(f"{tag}OK version="):
                             start = client.n_read
-                        self.assertRegex(line, r"features=\S*\bpage\b\S* lease=10000 margin=500 now=\d+$")
+                        self.assertRegex(line, r"features=\S*\bpage\b\S* lease=10000 margin=500 left=\d+ now=\d+$")
                         client.expect("OK pong")
                         client.expect_passed_with(start)
 
