@@ -58,6 +58,15 @@ struct xch_adopt {
 	int64_t limit;          /* under which it was granted: only carried back */
 };
 
+/* How an era began, as far as the backend can tell. */
+enum xch_began {
+	XCH_BEGAN_FIRST,        /* there was nothing, and nobody knew of anything */
+	XCH_BEGAN_WIPED,        /* there was nothing, and there had been something */
+	XCH_BEGAN_OLD,          /* the data lack what had been there */
+	XCH_BEGAN_OTHER,        /* it is another server process that has the data */
+	XCH_N_BEGAN
+};
+
 struct xch_request {
 	const char *group;
 	struct xch_daemon from;

@@ -74,6 +74,10 @@ marker_touch(struct mem *m, usec now, uint64_t heard, usec grace)
 	bool unheard = RULE(ERAS) && heard != 0 && !marker_lists(k, heard);
 
 	if (!k->exists || (RULE(SID) && k->sid != m->sid) || unheard) {
+		if (k->exists)
+			k->began = unheard ? XCH_BEGAN_OLD : XCH_BEGAN_OTHER;
+		else
+			k->began = unheard ? XCH_BEGAN_WIPED : XCH_BEGAN_FIRST;
 		if (unheard)
 			marker_add(k, heard);
 		marker_add(k, era_make(m, now));
@@ -122,6 +126,8 @@ step_time(struct pass *p, usec now)
 			mem_record_place(g, r);
 		}
 	}
+	if (p->mem->marker.clock == CLOCK_ENDED)
+		g->grace_end = 0;
 	p->grace = g->gt < g->grace_end;
 }
 
@@ -293,6 +299,19 @@ uint64_t
 mem_era(const struct mem *m)
 {
 	return m->marker.exists ? marker_era(m) : 0;
+}
+
+enum xch_began
+mem_began(const struct mem *m)
+{
+	return m->marker.began;
+}
+
+void
+mem_end_grace(struct mem *m, usec now, uint64_t heard, usec grace)
+{
+	marker_touch(m, now, heard, grace);
+	m->marker.clock = CLOCK_ENDED;
 }
 
 void

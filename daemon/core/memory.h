@@ -26,6 +26,11 @@ struct mem *mem_clone(const struct mem *mem);
  * grace is over before the first user comes.  -> what is left of it */
 usec mem_touch(struct mem *mem, usec now, uint64_t heard, usec grace);
 uint64_t mem_era(const struct mem *mem);        /* 0: none has begun */
+enum xch_began mem_began(const struct mem *mem);        /* the era; there is one */
+
+/* Likewise, and ends the grace that there is, of every group.  Whoever asks for it vouches that
+ * nobody holds a slot who has not claimed it. */
+void mem_end_grace(struct mem *mem, usec now, uint64_t heard, usec grace);
 
 /* The group's live limit, or XCH_NO_LIMIT.  Every daemon on record is told, as of a recall; the
  * pushes live as those of mem_exchange do. */

@@ -13,12 +13,15 @@
 
 #define ERAS_MAX 16
 
+#define CLOCK_ENDED INT64_MAX
+
 struct marker {
 	bool exists;
 	uint64_t sid;
 	uint64_t eras[ERAS_MAX];        /* the newest last */
 	uint32_t n_eras;
-	usec clock;                     /* since the last era began */
+	enum xch_began began;           /* how the last era did */
+	usec clock;                     /* since the last era began; CLOCK_ENDED: its grace is over */
 	usec looked;                    /* the server's time then */
 };
 

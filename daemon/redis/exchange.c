@@ -90,13 +90,15 @@ add_key(struct exchange_command *cmd, const char *prefix, unsigned shard, const 
 
 void
 exchange_encode_touch(struct exchange_command *cmd, const char *sha, const char *prefix,
-    unsigned shard, const struct xch_daemon *self, uint64_t era, usec grace)
+    unsigned shard, const struct xch_daemon *self, uint64_t era, usec grace, bool end)
 {
 	begin(cmd, sha, 1);
 	add_key(cmd, prefix, shard, "", "marker");
 	add_daemon(cmd, self);
 	add_id(cmd, era);
 	add_number(cmd, grace);
+	if (end)
+		add(cmd, "end");
 }
 
 static void
@@ -450,6 +452,25 @@ exchange_decode(struct arena *arena, const char *text, size_t len, struct xch_re
 	return scan_close(&s);
 }
 
+static enum xch_began
+scan_began(struct scan *s)
+{
+	static const char *const words[XCH_N_BEGAN] = {
+	    [XCH_BEGAN_FIRST] = "first",
+	    [XCH_BEGAN_WIPED] = "wiped",
+	    [XCH_BEGAN_OLD] = "old",
+	    [XCH_BEGAN_OTHER] = "other",
+	};
+	size_t len;
+	const char *word = scan_word(s, &len);
+
+	for (enum xch_began began = 0; began < XCH_N_BEGAN; began++)
+		if (text_is(word, len, words[began]))
+			return began;
+	s->is_bad = true;
+	return XCH_BEGAN_FIRST;
+}
+
 int
 exchange_decode_touch(const char *text, size_t len, struct exchange_touched *touched)
 {
@@ -460,6 +481,7 @@ exchange_decode_touch(const char *text, size_t len, struct exchange_touched *tou
 	touched->era = scan_id(&s);
 	touched->grace = scan_usec(&s);
 	touched->longest_lease = scan_usec(&s);
+	touched->began = scan_began(&s);
 	return scan_close(&s);
 }
 

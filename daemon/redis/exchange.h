@@ -31,9 +31,10 @@ struct exchange_command {
  * lives until it is encoded anew, and borrows nothing but sha. */
 void exchange_encode(struct exchange_command *cmd, const char *sha, const char *prefix,
     const struct xch_request *request);
-/* Looks at the marker of a shard alone: what the server is, and how long its grace still lasts. */
+/* Looks at the marker of a shard alone: what the server is, and how long its grace still lasts; or
+ * ends that. */
 void exchange_encode_touch(struct exchange_command *cmd, const char *sha, const char *prefix,
-    unsigned shard, const struct xch_daemon *self, uint64_t era, usec grace);
+    unsigned shard, const struct xch_daemon *self, uint64_t era, usec grace, bool end);
 /* Sets the live limit of a group, or takes it away (XCH_NO_LIMIT); `by` and `why` are kept for
  * people. */
 void exchange_encode_limit(struct exchange_command *cmd, const char *sha, const char *prefix,
@@ -45,10 +46,12 @@ unsigned exchange_shard(const char *group);
 void exchange_channel(
     char channel[EXCHANGE_CHANNEL_MAX], const char *prefix, const struct xch_daemon *self);
 
-/* What a shard's marker says: which era it is, and what is left of the grace that it began with. */
+/* What a shard's marker says: which era it is, how it began, and what is left of the grace that it
+ * began with. */
 struct exchange_touched {
 	uint64_t era;
 	usec grace, longest_lease;
+	enum xch_began began;
 };
 
 /* Each takes a text of len bytes that need not end with NUL.  -> 0, or -1 if it is not what the

@@ -85,7 +85,7 @@ touch(struct shard *shard, struct link *link, link_done *done)
 	struct exchange_command *command = &markers->command;
 
 	exchange_encode_touch(command, link->sha, markers->prefix,
-	    (unsigned)(shard - markers->shards), &markers->self, *shard->era, markers->grace);
+	    (unsigned)(shard - markers->shards), &markers->self, *shard->era, markers->grace, false);
 	link_send(link, command->argc, command->argv, command->lens, done, shard);
 }
 

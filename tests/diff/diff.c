@@ -182,10 +182,11 @@ tell_script(struct diff *x, const struct pending *p, const redisReply *reply)
 	size_t n = 0;
 
 	text_clear(&x->actual);
-	if (p->what == PLAN_TOUCH) {
+	if (p->what == PLAN_TOUCH || p->what == PLAN_END) {
 		if (exchange_decode_touch(reply->str, reply->len, &touched) == -1)
 			fail("not a reply: %s", reply->str);
-		tell_touched(&x->actual, &x->its_eras, touched.era, touched.grace);
+		tell_touched(
+		    &x->actual, &x->its_eras, touched.era, touched.grace, touched.began);
 		return;
 	}
 	if (p->what == PLAN_LIVE) {
@@ -357,14 +358,19 @@ step_touch(struct diff *x, const struct plan_step *s, struct pending *p)
 	const struct xch_request *q = &s->request;
 	unsigned shard = exchange_shard(q->group);
 	struct mem *mem = mem_of(x, shard);
-	usec grace = mem_touch(mem, s->now, q->era, q->grace);
+	bool end = s->what == PLAN_END;
+	usec grace = 0;
 
+	if (end)
+		mem_end_grace(mem, s->now, q->era, q->grace);
+	else
+		grace = mem_touch(mem, s->now, q->era, q->grace);
 	exchange_encode_touch(
-	    &x->cmd, x->sha, PREFIX, shard, &q->from, its_era(x, q->era), q->grace);
+	    &x->cmd, x->sha, PREFIX, shard, &q->from, its_era(x, q->era), q->grace, end);
 	send_script(x, s);
-	tell(&p->request, "at %" PRId64 " touch era=%" PRIx64 " grace=%" PRId64, s->now, q->era,
-	    q->grace);
-	tell_touched(&p->expected, &x->eras, mem_era(mem), grace);
+	tell(&p->request, "at %" PRId64 " %s era=%" PRIx64 " grace=%" PRId64, s->now,
+	    end ? "end" : "touch", q->era, q->grace);
+	tell_touched(&p->expected, &x->eras, mem_era(mem), grace, mem_began(mem));
 }
 
 static void
@@ -408,6 +414,7 @@ step(struct diff *x)
 		step_exchange(x, s, p);
 		break;
 	case PLAN_TOUCH:
+	case PLAN_END:
 		step_touch(x, s, p);
 		break;
 	case PLAN_LIVE:

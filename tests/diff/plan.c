@@ -484,7 +484,9 @@ plan_next(struct plan *p)
 	s->now = p->now;
 	put_request(p, &s->request);
 	s->what = PLAN_EXCHANGE;
-	if (r < 60) {
+	if (r < 5) {
+		s->what = PLAN_END;
+	} else if (r < 60) {
 		s->what = PLAN_TOUCH;
 	} else if (r < 90) {
 		s->what = PLAN_LIVE;

@@ -13,6 +13,7 @@ struct plan;
 enum plan_what {
 	PLAN_EXCHANGE, /* request */
 	PLAN_TOUCH, /* request's from, era, grace, at the shard of its group */
+	PLAN_END, /* the same, and the grace ends */
 	PLAN_LIVE, /* request's limit is the live limit of its group now */
 	PLAN_SERVER, /* it is another process, sid, with the same data */
 	PLAN_FLUSH, /* and without data */

@@ -203,7 +203,8 @@ tell_live(struct text *t, struct xch_push *pushes, size_t n_pushes)
 }
 
 void
-tell_touched(struct text *t, struct eras *eras, uint64_t era, usec grace)
+tell_touched(
+    struct text *t, struct eras *eras, uint64_t era, usec grace, enum xch_began began)
 {
-	tell(t, "era=#%zu grace=%" PRId64, era_place(eras, era), grace);
+	tell(t, "era=#%zu grace=%" PRId64 " began=%d", era_place(eras, era), grace, (int)began);
 }

@@ -30,6 +30,7 @@ void tell_request(struct text *text, usec now, const struct xch_request *request
 void tell_answer(struct text *text, struct eras *eras, const struct xch_reply *reply,
     struct xch_push *pushes, size_t n_pushes);
 void tell_live(struct text *text, struct xch_push *pushes, size_t n_pushes);
-void tell_touched(struct text *text, struct eras *eras, uint64_t era, usec grace);
+void tell_touched(struct text *text, struct eras *eras, uint64_t era, usec grace,
+    enum xch_began began);
 
 #endif

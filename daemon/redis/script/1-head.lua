@@ -6,8 +6,8 @@
 --
 -- Keys, all of one shard.  The first two never expire, the others together, a week after the last
 -- exchange:
---   1 marker   string  "sid clock looked longest-lease era…": what is known of this server; the
---                      newest era last
+--   1 marker   string  "sid began clock looked longest-lease era…": what is known of this server; the
+--                      newest era last, and how it began: first, wiped, old, other
 --   2 live     hash    limit (and by, at, why, for people): the live limit, if one is set
 --   3 records  hash    "group" → the group's own numbers; "peers" → that list of the reply;
 --                      daemon → its record; install → its latest generation.nonce and its
@@ -41,8 +41,8 @@
 -- Published: "type incarnation version others", then for R (recall) nothing, for G (granted) as in
 -- the reply, for F (full) id, for L (lost) slot number; and the group.
 --
--- With the marker as its only key the script tells of that alone: daemon era grace; the reply is "OK
--- era grace longest-lease".  With live and records as its keys it sets the live limit: channels group
+-- With the marker as its only key the script tells of that alone: daemon era grace, and "end" if the
+-- grace is to end now; the reply is "OK era grace longest-lease began".  With live and records as its keys it sets the live limit: channels group
 -- limit by why; the reply is "OK version", of what it publishes.
 --
 -- Whoever runs it needs these commands, and the keys and channels that begin with the prefix:

@@ -5,9 +5,9 @@ local d = text(args)
 if #d ~= 50 or not string.find(d, '^%x+%.%x+%.%x+$') then
 	error({err = 'ERR slotd: argument 1 is not a daemon'})
 end
-local heard, grace_length, seq, flags, incarnation, lease
+local heard, grace_length, is_ended, seq, flags, incarnation, lease
 if #KEYS == 1 then
-	heard, grace_length = hex(args), int(args, 0, TIME_MAX)
+	heard, grace_length, is_ended = hex(args), int(args, 0, TIME_MAX), ARGV[4] == 'end'
 else
 	seq, flags = int(args, 1, NEVER), text(args)
 	incarnation, lease = int(args, 0, NEVER), int(args, 1, TIME_MAX)
@@ -19,10 +19,10 @@ end
 local marker = {was_changed = false}
 do
 	local was = read('GET', KEYS[1])
-	local its_sid, clock, looked, longest, eras
+	local its_sid, began, clock, looked, longest, eras
 	if was then
-		its_sid, clock, looked, longest, eras = string.match(was,
-			'^(%x+) (%d+) (%d+) (%d+)(.+)$')
+		its_sid, began, clock, looked, longest, eras = string.match(was,
+			'^(%x+) (%a+) (%d+) (%d+) (%d+)(.+)$')
 		if not eras then
 			error({err = 'ERR slotd: not a marker: ' .. KEYS[1]})
 		end
@@ -35,18 +35,23 @@ do
 		local era = redis.sha1hex(string.format('%s %d ', sid, now) .. d .. KEYS[1] .. (was or ''))
 		eras = eras .. (unheard and ' ' .. heard or '') .. ' ' .. string.sub(era, 1, 16)
 		eras = string.sub(eras, -16 * 17)
+		began = was and (unheard and 'old' or 'other') or unheard and 'wiped' or 'first'
 		clock, looked, marker.was_changed = 0, now, true
 	elseif clock < grace_length then
 		clock = clock + math.min(math.max(now - looked, 0), math.floor(grace_length / 10) * 4)
 		looked, marker.was_changed = now, true
 	end
+	if is_ended then
+		clock, marker.was_changed = TIME_MAX, true
+	end
 	marker.clock, marker.looked, marker.longest, marker.eras = clock, looked, longest, eras
+	marker.began = began
 end
 
 local function write_marker(marker)
 	if marker.was_changed then
-		redis.call('SET', KEYS[1], string.format('%s %d %d %d%s', sid, marker.clock,
-			marker.looked, marker.longest, marker.eras))
+		redis.call('SET', KEYS[1], string.format('%s %s %d %d %d%s', sid, marker.began,
+			marker.clock, marker.looked, marker.longest, marker.eras))
 	end
 end
 
@@ -54,7 +59,7 @@ local era = string.sub(marker.eras, -16)
 local grace_left = math.max(0, grace_length - marker.clock)
 if #KEYS == 1 then
 	write_marker(marker)
-	return string.format('OK %s %d %d', era, grace_left, marker.longest)
+	return string.format('OK %s %d %d %s', era, grace_left, marker.longest, marker.began)
 end
 
 -- ------------------------------------------------------------------ what is asked

@@ -126,6 +126,9 @@ if x.era ~= era then
 		x.created[x.RECALLS], x.created[x.UNAWARE] = true, true
 	end
 end
+if marker.clock == TIME_MAX then        -- somebody has ended the grace, of every group
+	x.grace_end = 0
+end
 local grace = x.gt < x.grace_end
 
 -- ------------------------------------------------------------------ records

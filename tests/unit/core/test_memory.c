@@ -242,6 +242,51 @@ START_TEST(grace)
 }
 END_TEST
 
+/* By hand: it is over for every group, whether that has begun to count it or not; the next is not. */
+START_TEST(grace_is_ended)
+{
+	struct xch_want w = {.id = 1, .n = 1, .limit = 1};
+	struct xch_request q = from(1, true, 0), r = from(1, true, 0);
+	const struct xch_reply *re;
+
+	q.grace = r.grace = LEASE;
+	q.want = r.want = &w;
+	q.n_want = r.n_want = 1;
+	r.group = "other";
+	ck_assert(say(&q)->grace == LEASE && mem_began(mem) == XCH_BEGAN_FIRST);
+	mem_end_grace(mem, now, 0, LEASE);
+	ck_assert_int_eq(mem_touch(mem, now, 0, 100 * LEASE), 0);
+	q = from(1, false, q.seq);
+	q.grace = LEASE;
+	re = say(&q);
+	ck_assert(re->grace == 0 && re->n_granted == 1);
+	r.seq = ++seq;
+	re = say(&r);
+	ck_assert(re->grace == 0 && re->n_granted == 1);
+	mem_set_identity(mem, 2);
+	q = from(1, false, q.seq);
+	q.grace = LEASE;
+	ck_assert_int_eq(say(&q)->status, XCH_RESYNC);
+	ck_assert(mem_touch(mem, now, 0, LEASE) == LEASE && mem_began(mem) == XCH_BEGAN_OTHER);
+}
+END_TEST
+
+START_TEST(how_eras_begin)
+{
+	mem_touch(mem, now, 0, LEASE);
+	ck_assert_int_eq(mem_began(mem), XCH_BEGAN_FIRST);
+	mem_touch(mem, now, 12345, LEASE);
+	ck_assert_int_eq(mem_began(mem), XCH_BEGAN_OLD);
+	mem_set_identity(mem, 2);
+	mem_touch(mem, now, 12345, LEASE);
+	ck_assert_int_eq(mem_began(mem), XCH_BEGAN_OTHER);
+	teardown();
+	setup();
+	mem_touch(mem, now, 12345, LEASE);
+	ck_assert_int_eq(mem_began(mem), XCH_BEGAN_WIPED);
+}
+END_TEST
+
 START_TEST(claims_of_the_lapsed_take_nothing)
 {
 	const struct xch_reply *re = claim(1, LEASE, true, 1, 1000);
@@ -448,6 +493,8 @@ memory_suite(void)
 	tcase_add_test(tc, clock_step);
 	tcase_add_test(tc, clock_follows_the_shortest_lease);
 	tcase_add_test(tc, grace);
+	tcase_add_test(tc, grace_is_ended);
+	tcase_add_test(tc, how_eras_begin);
 	tcase_add_test(tc, claims_of_the_lapsed_take_nothing);
 	tcase_add_test(tc, no_claim_after_the_grace);
 	tcase_add_test(tc, eras);

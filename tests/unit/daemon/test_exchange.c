@@ -101,9 +101,12 @@ START_TEST(other_commands)
 	const struct xch_daemon self = SELF;
 	char channel[EXCHANGE_CHANNEL_MAX];
 
-	exchange_encode_touch(&cmd, "SHA", "p:", 7, &self, 1, 2000);
+	exchange_encode_touch(&cmd, "SHA", "p:", 7, &self, 1, 2000, false);
 	ck_assert_str_eq(
 	    said(), "EVALSHA SHA 1 p:1:{s07}:marker " SELF_TEXT " 0000000000000001 2000");
+	exchange_encode_touch(&cmd, "SHA", "p:", 63, &self, 0, 5, true);
+	ck_assert_str_eq(
+	    said(), "EVALSHA SHA 1 p:1:{s63}:marker " SELF_TEXT " 0000000000000000 5 end");
 	exchange_encode_limit(&cmd, "SHA", "p:", "group:0", 3, "uid=7", "too slow");
 	ck_assert_str_eq(
 	    said(), "EVALSHA SHA 2" KEY("live") KEY("records") " p:1:d: group:0 3 uid=7 too slow");
@@ -232,14 +235,15 @@ END_TEST
 
 START_TEST(touched)
 {
-	static const char text[] = "OK 401b89800183e6a8 7 10000000";
+	static const char text[] = "OK 401b89800183e6a8 7 10000000 wiped";
 	struct exchange_touched t;
 
 	ck_assert_int_eq(exchange_decode_touch(text, strlen(text), &t), 0);
 	ck_assert_uint_eq(t.era, 0x401b89800183e6a8);
 	ck_assert_int_eq(t.grace, 7);
 	ck_assert_int_eq(t.longest_lease, 10000000);
-	for (size_t len = 0; len <= strlen("OK 401b89800183e6a8 7 "); len++)
+	ck_assert_int_eq(t.began, XCH_BEGAN_WIPED);
+	for (size_t len = 0; len < strlen(text); len++)
 		ck_assert_int_eq(exchange_decode_touch(text, len, &t), -1);
 }
 END_TEST
