@@ -87,7 +87,8 @@ class SlotdError(ConcurrencyLimitException):
 
 
 class SlotLost(ConcurrencyLimitException):
-    """The hold had ended before it was given back; reason: see Hold.lost."""
+    """The hold had ended before it was given back.  reason: Hold.lost; "unproven": it may have;
+    "unreachable" or "unanswered": there is no page, and no slotd to ask."""
 
     def __init__(self, group, numbers, token, reason):
         super().__init__(group, numbers, token, reason)
@@ -215,28 +216,33 @@ class Hold:
         return None if left is None else left > 0
 
     def release(self):
-        """Gives it back.  SlotLost: it had ended before.  The second time nothing happens."""
+        """Gives it back.  SlotLost: it had ended before, or that is in doubt.  The second time nothing
+        happens."""
         request = self._connection._start_release(self)
         if request:
-            with self._judged():
+            with self._judged(request.proven):
                 request.wait()
 
     async def _arelease(self):
         request = self._connection._start_release(self)
         if request:
-            with self._judged():
+            with self._judged(request.proven):
                 await request.outcome()
 
     @contextlib.contextmanager
-    def _judged(self):
-        """What was proven until now has done its work, whatever becomes of it from here on."""
-        proven = self.valid()
+    def _judged(self, proven):
+        """What was proven to the end has done its work, whatever comes of its release; what was not
+        is in doubt, even if slotd takes it back as if nothing was."""
+        reason = cause = None
         try:
             yield
-        except ConcurrencyLimitException as error:
+            if proven is False and self.number != 0:
+                reason = "unproven"
+        except SlotdError as error:
             if not proven:
-                reason = self.lost or getattr(error, "code", "lost")
-                raise SlotLost(self.group, self.numbers, self.token, reason) from error
+                reason, cause = self.lost or error.code, error
+        if reason:
+            raise SlotLost(self.group, self.numbers, self.token, reason) from cause
 
     def __enter__(self):
         return self
@@ -637,6 +643,7 @@ class _Release(_Request):
     def __init__(self, connection, hold):
         super().__init__(connection)
         self.hold = hold
+        self.proven = hold.valid()      # at the end of the work; slotd clears the cell at RELEASE
 
     def __str__(self):
         group, slots, token = self.hold._key

@@ -41,12 +41,14 @@ def work(log, hold, seconds):
         if left <= 0 or is_ending or hold.lost:
             break
         time.sleep(min(left, LOOK))
+    what = record.LEAVE
     try:
         hold.release()
-        log.say(record.LEAVE, record.now(), **said)
     except slotd.SlotLost as lost:
-        # a release that found nobody says nothing of the hold
-        log.say(record.LEAVE if lost.reason in LATER else record.LOST, record.now(), **said)
+        # a release that found nobody, or a hold in doubt, does not say that it was lost
+        if lost.reason not in ("unproven", *LATER):
+            what = record.LOST
+    log.say(what, record.now(), **said)
 
 
 def turn(log, connection, what):

@@ -1,5 +1,4 @@
-"""client/python/slotd.py with real daemons: what limit() gives and raises, threads, fork, and a
-slotd that is killed and started anew below it."""
+"""client/python/slotd.py with a real slotd: what limit() gives and raises, threads, asyncio, fork."""
 import asyncio
 import os
 import pickle
@@ -12,18 +11,8 @@ import unittest
 import unittest.mock
 
 from crowd import Counter
-from pyclient import PATH, slotd as py
+from pyclient import ANY, PATH, asked, slotd as py
 from slotd import TIMEOUT, Daemon, served, wait_end
-
-ANY = 1000000
-
-
-def asked(connection, group, limit, wait):
-    """An acquire that slotd has read, and not answered unless a slot was free: a future of its Hold."""
-    request = connection._acquire(group, limit, wait)
-    connection.acquire("asked", ANY, 0).release()       # this has come behind it
-    return request.future
-
 
 def holders(client, group):
     """-> [(slot, token, label)]"""
@@ -322,37 +311,6 @@ class Fork(unittest.TestCase):
                 client.expect(r"OK 1 \d+", "ACQUIRE g limit=1 wait=forever")
                 for pid in children:            # they live still, until the pipe is closed
                     os.kill(pid, 0)
-
-
-class Restart(unittest.TestCase):
-    def test_waiters_ask_again(self):
-        for sig in signal.SIGKILL, signal.SIGTERM:
-            with self.subTest(sig), Daemon() as slotd, slotd.client() as holder:
-                holder.expect(r"OK 1 \d+", "ACQUIRE g limit=1")
-                with py.Connection(slotd.socket) as connection:
-                    first = asked(connection, "g", 1, 2 * TIMEOUT)
-                    second = asked(connection, "g", 1, py.FOREVER)
-                    if sig == signal.SIGKILL:
-                        slotd.kill(keep=True)
-                    else:
-                        slotd.stop(keep=True)
-                    slotd.start()
-                    hold = first.result(TIMEOUT)
-                    with slotd.client() as client:
-                        place, = client.ask_list("WAITERS g")
-                        self.assertRegex(place, "place=1 .* left=-")
-                        hold.release()
-                        second.result(TIMEOUT).release()
-
-    def test_waiter_whose_time_runs_out_meanwhile(self):
-        with Daemon() as slotd, py.Connection(slotd.socket, connect_timeout=0.05) as connection:
-            with slotd.client() as holder:
-                holder.expect(r"OK 1 \d+", "ACQUIRE g limit=1")
-                request = connection._acquire("g", 1, 0.05)
-                slotd.kill(keep=True)
-                with self.assertRaises(py.ConcurrencyLimitException):
-                    request.wait()
-            slotd.start()
 
 
 if __name__ == "__main__":
