@@ -46,6 +46,9 @@ struct config {
 	char *socket_group;     /* "": not set */
 	int64_t max_clients;
 	int64_t max_cells;
+	int64_t max_clients_per_uid;    /* 0: not set */
+	int64_t max_groups;
+	int64_t max_holds;
 	int64_t send_timeout_ms;
 	int64_t log_level;      /* enum log_level */
 	int64_t unknown_groups; /* 0: allow, 1: refuse */

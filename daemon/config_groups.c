@@ -4,9 +4,9 @@
 #include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
-#include <uthash.h>
 
 #include "daemon/closest.h"
+#include "daemon/core/hash.h"
 #include "proto/wire.h"
 
 struct section {

@@ -13,6 +13,7 @@
 #include "daemon/backend.h"
 #include "daemon/clock.h"
 #include "daemon/config.h"
+#include "daemon/core/alloc.h"
 #include "daemon/log.h"
 #include "daemon/page.h"
 #include "daemon/redis/redis.h"
@@ -112,6 +113,7 @@ loop_new(const struct arb_conf *conf, const struct config_redis *redis, struct p
 	struct loop *loop = calloc(1, sizeof *loop);
 	struct event_config *config;
 
+	event_set_mem_functions(alloc_new, alloc_resize, free);
 	event_set_log_callback(on_libevent_log);
 	config = event_config_new();
 	if (loop == NULL || config == NULL)

@@ -196,6 +196,7 @@ make_loop(const struct config *config, const struct xch_daemon *self, struct pag
 	    .recall = config->recall_ms * NSEC_MS,
 	    .command_timeout = config->redis.command_timeout_ms * NSEC_MS,
 	    .max_cells = (uint32_t)config->max_cells,
+	    .max_groups = (uint32_t)config->max_groups,
 	    .n_links = (unsigned)config->redis.pool,
 	};
 

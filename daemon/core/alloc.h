@@ -1,22 +1,23 @@
-/* Memory for the core's bookkeeping: growable arrays, and an arena that is emptied at each step.
+/* Memory for the daemon's bookkeeping: growable arrays, and an arena that is emptied at each step.
  *
  * Where one request can be refused its memory, calloc() is called directly and ERR nomem is the
- * answer; what stands here is for the rest, where there is nobody left to tell. */
+ * answer.  What stands here is for the rest, where there is nobody left to tell: a grant that has
+ * arrived, a timer, an answer.  A reserve is kept for that.  While it is used up, new clients and
+ * requests are refused (alloc_is_short), so that what is held can be kept and given back; when that
+ * does not help either, slotd ends loudly. */
 #ifndef ALLOC_H
 #define ALLOC_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdlib.h>
 
-/* realloc that aborts instead of failing */
-static inline void *
-alloc_resize(void *p, size_t size)
-{
-	p = realloc(p, size);
-	if (p == NULL)
-		abort();
-	return p;
-}
+/* Never NULL. */
+void *alloc_new(size_t size);
+void *alloc_resize(void *p, size_t size);
+
+/* True if the reserve is used up, and cannot be had again. */
+bool alloc_is_short(void);
 
 /* Makes room in v (n used of cap) for `more` further elements. */
 #define ALLOC_ROOM(v, n, cap, more)                                                             \

@@ -11,11 +11,11 @@
 #define ARBITER_STATE_H
 
 #include <sys/queue.h>
-#include <uthash.h>
 
 #include "daemon/core/alloc.h"
 #include "daemon/core/arbiter.h"
 #include "daemon/core/cells.h"
+#include "daemon/core/hash.h"
 #include "daemon/core/heap.h"
 #include "daemon/core/rules.h"
 

@@ -6,9 +6,8 @@
 
 #include <sys/queue.h>
 
-#include <uthash.h>
-
 #include "daemon/core/exchange.h"
+#include "daemon/core/hash.h"
 #include "daemon/core/heap.h"
 
 /* A slot number that has been used: owned, or waiting among the free ones. */

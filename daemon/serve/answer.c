@@ -103,6 +103,11 @@ answer_to(enum wire_verb verb, bool detail, const struct arb_action *action, cha
 	case WIRE_ERR_QUEUEFULL:
 		return ERROR(line, code, "waiting=%u max=%u ", "too many wait for it already",
 		    action->n, action->m);
+	case WIRE_ERR_GROUPS:
+		return ERROR(line, code, "max=%u ", "slotd knows as many groups as it may", action->m);
+	case WIRE_ERR_HOLDS:
+		return ERROR(line, code, "max=%u ", "the connection holds as many slots as it may",
+		    action->m);
 	case WIRE_ERR_LOST:
 		if (verb == WIRE_RESUME)
 			return ERROR(line, code, "", "slot %u: it ended before, or is not yours",
@@ -176,4 +181,11 @@ size_t
 answer_clients(uint32_t max, const char *why, char *line)
 {
 	return ERROR(line, WIRE_ERR_CLIENTS, "max=%u ", "%s", max, why);
+}
+
+size_t
+answer_clients_of(uint32_t uid, uint32_t max, char *line)
+{
+	return ERROR(line, WIRE_ERR_CLIENTS, "max=%u uid=%u ",
+	    "this user has as many connections as it may", max, uid);
 }

@@ -21,5 +21,6 @@ size_t answer_fault(const struct wire_fault *fault, char *line);
 size_t answer_no_group(const char *closest, char *line);        /* closest may be NULL */
 size_t answer_too_many(uint32_t max, char *line);
 size_t answer_clients(uint32_t max, const char *why, char *line);
+size_t answer_clients_of(uint32_t uid, uint32_t max, char *line);
 
 #endif

@@ -8,8 +8,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/queue.h>
-#include <uthash.h>
 
+#include "daemon/core/hash.h"
 #include "proto/wire.h"
 
 struct client;

@@ -257,6 +257,7 @@ stats(const struct server *server, struct output *out)
 	    {"waiters", arb.waiters},
 	    {"connections", server->last_client},
 	    {"dropped_max_clients", server->dropped.max_clients},
+	    {"dropped_max_clients_per_uid", server->dropped.per_uid},
 	    {"dropped_no_fds", server->dropped.no_fds},
 	    {"dropped_slow", server->dropped.slow},
 	    {"dropped_no_memory", server->dropped.no_memory},

@@ -8,6 +8,7 @@
 
 #include "daemon/clock.h"
 #include "daemon/config.h"
+#include "daemon/core/alloc.h"
 #include "daemon/loop.h"
 #include "daemon/page.h"
 #include "daemon/serve/answer.h"
@@ -78,6 +79,10 @@ acquire(struct client *client, const struct wire_request *req)
 	const struct config_group *group = config_group(config, req->group);
 	struct arb_event event = {.type = ARB_ACQUIRE};
 
+	if (alloc_is_short()) {
+		say_error(client, req, WIRE_ERR_NOMEM);
+		return;
+	}
 	if (group == NULL && config->unknown_groups) {
 		char line[ANSWER_MAX];
 
@@ -97,6 +102,7 @@ acquire(struct client *client, const struct wire_request *req)
 	    .max_waiters = (uint32_t)group->max_waiters,
 	    .drop_on_lapse = group->on_lease_end != 0,
 	    .on_down = (enum arb_on_down)group->on_backend_down,
+	    .max_holds = (uint32_t)config->max_holds,
 	};
 	submit(client, req, &event);
 }

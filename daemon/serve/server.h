@@ -13,12 +13,13 @@ struct client;
 struct config;
 struct loop;
 struct pending;
+struct user;
 
 STAILQ_HEAD(client_list, client);
 
 /* Connections that were closed by us, by reason; STATS shows them. */
 struct server_dropped {
-	uint64_t max_clients, no_fds, slow, no_memory;
+	uint64_t max_clients, per_uid, no_fds, slow, no_memory;
 };
 
 struct server {
@@ -31,6 +32,7 @@ struct server {
 	struct server_dropped dropped;
 
 	struct client *clients;         /* by id (uthash); owned */
+	struct user *users;             /* their connections, if max_clients_per_uid is set */
 	struct client_list dirty;       /* those that session_flush must see this turn */
 	struct client_list closed;      /* to be freed when the turn is over */
 

@@ -13,10 +13,12 @@
 #include "daemon/log.h"
 #include "daemon/loop.h"
 #include "daemon/page.h"
+#include "daemon/serve/answer.h"
 #include "daemon/serve/request.h"
 #include "daemon/serve/server.h"
+#include "daemon/serve/users.h"
 
-#define READ_MAX ((size_t)64 * 1024)    /* from one client in one turn */
+#define READ_MAX ((size_t)4096)         /* from one client in one turn: some hundred requests */
 
 #define LOG(level, client, fmt, ...)                                                            \
 	log_##level("client=%llu pid=%d uid=%u: " fmt, (unsigned long long)(client)->id,        \
@@ -92,6 +94,8 @@ shut(struct client *client)
 	close(client->fd);
 	HASH_DEL(server->clients, client);
 	server->n_clients--;
+	if (server->users != NULL)
+		users_leave(&server->users, client->uid);
 	pending_drop_all(client);
 	output_clear(&client->out);
 	free(client->rest);
@@ -388,17 +392,39 @@ read_on(struct client *client)
 		session_break(client, "no memory for its events");
 }
 
+/* Is there room for one more connection of that user?  Else it is told so. */
+static bool
+admit(struct server *server, uint32_t uid, int fd)
+{
+	uint32_t max = (uint32_t)server->config->max_clients_per_uid;
+	char line[ANSWER_MAX];
+	bool is_news;
+
+	if (max == 0 || users_enter(&server->users, uid, max, &is_news))
+		return true;
+	if (is_news)
+		log_warnx("max_clients_per_uid: uid=%u has %u connections; more are refused", uid, max);
+	server->dropped.per_uid++;
+	(void)send(fd, line, answer_clients_of(uid, max, line), MSG_NOSIGNAL);
+	return false;
+}
+
 void
 session_open(struct server *server, int fd)
 {
 	struct ucred peer = {0};
 	socklen_t len = sizeof peer;
 	struct event_base *base = loop_base(server->loop);
-	struct client *client = calloc(1, sizeof *client);
+	struct client *client = alloc_is_short() ? NULL : calloc(1, sizeof *client);
 
 	if (client == NULL || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0) {
 		log_warn("a connection is closed at once");
 		server->dropped.no_memory++;
+		free(client);
+		close(fd);
+		return;
+	}
+	if (!admit(server, peer.uid, fd)) {
 		free(client);
 		close(fd);
 		return;

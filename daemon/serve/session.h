@@ -10,8 +10,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/queue.h>
-#include <uthash.h>
 
+#include "daemon/core/hash.h"
 #include "daemon/serve/output.h"
 #include "daemon/serve/pending.h"
 

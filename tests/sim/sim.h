@@ -8,10 +8,9 @@
 
 #include <sys/queue.h>
 
-#include <uthash.h>
-
 #include "daemon/core/alloc.h"
 #include "daemon/core/arbiter.h"
+#include "daemon/core/hash.h"
 #include "daemon/core/heap.h"
 #include "daemon/core/memory.h"
 #include "daemon/core/rules.h"

@@ -33,6 +33,23 @@ class Connections(unittest.TestCase):
                 with slotd.client() as c:
                     c.expect("OK pong", "PING")
 
+    def test_max_clients_per_uid(self):
+        with Daemon("[daemon]\nmax_clients_per_uid = 3\n",
+                    expect=["max_clients_per_uid: uid=.* has 3 connections; more are refused"]) as slotd:
+            with bystander(slotd), slotd.client() as a, slotd.client() as b:
+                a.expect("OK pong", "PING")
+                b.expect("OK pong", "PING")
+                for _ in range(5):
+                    with slotd.client() as c:
+                        c.expect(f"ERR clients max=3 uid={os.getuid()} .*")
+                        c.expect_eof()
+                self.assertIn("dropped_max_clients_per_uid=5", a.ask_list("STATS"))
+                self.assertEqual(len(slotd.log.find("max_clients_per_uid")), 1)
+                b.expect("OK", "QUIT")
+                b.expect_eof()
+                with slotd.client() as c:
+                    c.expect("OK pong", "PING")
+
     def test_no_descriptor_left(self):
         with served(expect=["accept; refusing connections"]) as (slotd, client):
             client.expect("OK pong", "PING")

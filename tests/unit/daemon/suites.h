@@ -9,6 +9,7 @@
 	SUITE(config) \
 	SUITE(config_pages) \
 	SUITE(exchange) \
+	SUITE(listener) \
 	SUITE(lock) \
 	SUITE(log) \
 	SUITE(page) \

@@ -483,6 +483,29 @@ send_until_blocked(int fd)
 	}
 }
 
+/* One with a hundred thousand requests at once waits for nobody, and nobody for him. */
+START_TEST(many_requests_keep_nobody_waiting)
+{
+	int greedy = client_new(), fd = client_new();
+	ssize_t n_sent = 0, n_done = 0, n;
+	char pings[5000], bytes[8];
+
+	for (size_t i = 0; i < sizeof pings; i += 5)
+		memcpy(pings + i, "PING\n", 5);
+	while ((n = send(greedy, pings, sizeof pings, MSG_NOSIGNAL)) > 0)
+		n_sent += n / 5;
+	say(fd, "PING\n");
+	turn_until_readable(fd);
+	expect(fd, "OK pong");
+	while (recv(greedy, bytes, sizeof bytes, 0) == sizeof bytes)
+		n_done++;
+	ck_assert_int_lt(n_done, 2000);
+	ck_assert_int_gt(n_sent, 20000);
+	close(greedy);
+	close(fd);
+}
+END_TEST
+
 START_TEST(nothing_is_read_from_who_does_not_read)
 {
 	int fd = client_new();
@@ -568,6 +591,7 @@ session_suite(void)
 	tcase_add_test(tcase, wait_ends_with_its_connection);
 	tcase_add_test(tcase, quit_gives_everything_back_first);
 	tcase_add_test(tcase, stop_answers_who_waits);
+	tcase_add_test(tcase, many_requests_keep_nobody_waiting);
 	tcase_add_test(tcase, nothing_is_read_from_who_does_not_read);
 	tcase_add_test(tcase, who_never_reads_is_closed);
 	tcase_add_test(tcase, blocked_client_that_dies_is_noticed);
