@@ -1,4 +1,4 @@
-/* Time: deadlines in ns of CLOCK_MONOTONIC, durations in ms at the edges. */
+/* Time: deadlines in ns of CLOCK_BOOTTIME, as slotd's, durations in ms at the edges. */
 #include <limits.h>
 #include <time.h>
 
@@ -9,7 +9,7 @@ now_ns(void)
 {
 	struct timespec ts;
 
-	clock_gettime(CLOCK_MONOTONIC, &ts);
+	clock_gettime(CLOCK_BOOTTIME, &ts);
 	return ts.tv_sec * 1000000000LL + ts.tv_nsec;
 }
 

@@ -4,15 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "client/connection.h"
-
-/* Between attempts: often enough to be there soon after a restart, seldom enough for ten thousand
- * clients that all wait for one. */
-#define PAUSE_FIRST_MS 50
-#define PAUSE_LAST_MS 2000
 
 const char *
 slot_version(void)
@@ -38,27 +32,23 @@ conn_error(struct slot_conn *conn, int code, const char *detail)
 static void
 conn_drop_all(struct slot_conn *conn, const char *reason)
 {
-	struct slot_hold *hold, *next;
+	struct slot_request *r;
+	struct slot_hold *hold;
 
 	conn->list = NULL;
-	for (uint32_t i = 0; i < conn->n_tags; i++)
-		if (conn->tags[i].request != NULL)
-			request_finish(conn->tags[i].request, conn->ended, NULL);
-	for (hold = TAILQ_FIRST(&conn->holds); hold != NULL; hold = next) {
-		next = TAILQ_NEXT(hold, link);
+	while ((r = TAILQ_FIRST(&conn->pending)) != NULL)
+		request_finish(r, conn->ended, NULL);
+	TAILQ_FOREACH(hold, &conn->holds, link)
 		hold_lose(hold, reason);
-	}
 }
 
-/* The socket is shut down, not closed: the program may still watch its number, and a process that
- * has inherited it must not keep slots that count as lost here. */
 void
 conn_end(struct slot_conn *conn, int code, const char *detail)
 {
 	if (conn->ended)
 		return;
 	conn->ended = conn_error(conn, code, detail);
-	shutdown(conn->fd, SHUT_RDWR);
+	socket_close(conn);
 	conn_drop_all(conn, "disconnected");
 }
 
@@ -82,33 +72,30 @@ conn_check(struct slot_conn *conn)
 	return conn->is_in_line ? SLOT_EBUSY : 0;
 }
 
+/* In a forked child the descriptors are closed and nothing else is done to them: what they stand for
+ * is the parent's too. */
 static void
 conn_free(struct slot_conn *conn)
 {
+	const int fds[] = {conn->fd, conn->passed, conn->timer, conn->epoll};
 	struct slot_request *r;
 
 	while ((r = TAILQ_FIRST(&conn->due)) != NULL)
 		request_over(r);
-	close(conn->fd);
+	for (size_t i = 0; i < sizeof fds / sizeof fds[0]; i++)
+		if (fds[i] >= 0)
+			close(fds[i]);
+	page_free_all(&conn->pages);
 	free(conn->tags);
 	free(conn->out);
 	free(conn);
 }
 
-static void
-holds_detach(struct hold_list *list)
-{
-	struct slot_hold *hold;
-
-	while ((hold = TAILQ_FIRST(list)) != NULL) {
-		TAILQ_REMOVE(list, hold, link);
-		hold->conn = NULL;
-	}
-}
-
 void
 slot_close(struct slot_conn *conn)
 {
+	struct slot_hold *hold;
+
 	if (conn == NULL || conn->is_closing)
 		return;
 	if (conn_ended(conn) == 0) {
@@ -116,8 +103,12 @@ slot_close(struct slot_conn *conn)
 		conn->ended = SLOT_EDISCONNECTED;
 		conn_drop_all(conn, "closed");
 	}
-	holds_detach(&conn->holds);
-	holds_detach(&conn->lost);
+	while ((hold = TAILQ_FIRST(&conn->holds)) != NULL) {
+		TAILQ_REMOVE(&conn->holds, hold, link);
+		hold->conn = NULL;
+		hold->has_news = false;
+	}
+	TAILQ_INIT(&conn->news);
 	conn->is_closing = true;
 	if (conn->depth == 0)
 		conn_free(conn);
@@ -142,75 +133,38 @@ conn_leave(struct slot_conn *conn, int code)
 
 /* ------------------------------------------------------------------ the beginning */
 
-/* The socket is non-blocking from the start: a blocking connect() would wait without end for a
- * daemon whose backlog is full. */
-static int
-socket_connect(const char *path, int *fd)
-{
-	struct sockaddr_un addr = {.sun_family = AF_UNIX};
-
-	if (strlen(path) >= sizeof addr.sun_path) {
-		errno = ENAMETOOLONG;
-		return SLOT_ESYSTEM;
-	}
-	strcpy(addr.sun_path, path);
-	*fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (*fd == -1)
-		return SLOT_ESYSTEM;
-	if (connect(*fd, (struct sockaddr *)&addr, sizeof addr) == 0)
-		return 0;
-	if (errno == ENOENT || errno == ECONNREFUSED || errno == EAGAIN || errno == EINTR)
-		return SLOT_ENODAEMON;
-	return errno == EACCES || errno == EPERM ? SLOT_ENOACCESS : SLOT_ESYSTEM;
-}
-
 /* *conn is set even on failure, if there was memory for it. */
 static int
 conn_open(struct slot_conn **conn, const struct slot_connect_options *o, const char *path)
 {
 	struct slot_conn *c = calloc(1, sizeof *c);
-	struct slot_request *hello;
-	struct wire_request wire;
 	int code;
 
 	*conn = c;
 	if (c == NULL)
 		return SLOT_ENOMEM;
-	c->fd = -1;
+	c->fd = c->epoll = c->timer = c->passed = -1;
 	c->pid = getpid();
+	c->address.sun_family = AF_UNIX;
+	strcpy(c->address.sun_path, path);
+	strcpy(c->label, o->label != NULL ? o->label : "");
 	c->answer_ms = o->answer_ms;
+	c->reconnect_ms = o->reconnect_ms;
 	c->lost_fn = o->lost;
+	c->state_fn = o->state;
 	c->userdata = o->userdata;
-	c->deadline = NEVER;
+	c->deadline = c->check_at = c->say_at = c->armed = NEVER;
+	TAILQ_INIT(&c->pending);
 	TAILQ_INIT(&c->due);
 	TAILQ_INIT(&c->holds);
-	TAILQ_INIT(&c->lost);
-	code = socket_connect(path, &c->fd);
-	if (code != 0)
-		return code;
-
-	request_init(&wire, WIRE_HELLO);
-	strcpy(wire.label, o->label != NULL ? o->label : "");
-	wire.has_events = wire.events = true;
-	wire.has_detail = wire.detail = true;
-	code = request_start(c, &wire, NEVER, &hello);
+	TAILQ_INIT(&c->news);
+	TAILQ_INIT(&c->pages);
+	code = loop_open(c);
 	if (code == 0)
-		request_over(hello);    /* its answer sets is_greeted, or ends the connection */
+		code = socket_open(c);
+	if (code == 0)
+		code = greet_begin(c);
 	return code;
-}
-
-static int
-conn_greet(struct slot_conn *conn, int64_t deadline)
-{
-	while (!conn->is_greeted && !conn->ended) {
-		conn_exchange(conn);
-		if (conn->is_greeted || conn->ended)
-			break;
-		if (now_ns() >= deadline)
-			return SLOT_EUNANSWERED;
-		conn_poll(conn, deadline);
-	}
-	return conn->ended;
 }
 
 /* A daemon that stops or has just stopped closes what is in its backlog: as good as none. */
@@ -246,6 +200,10 @@ slot_connect(struct slot_conn **conn, const struct slot_connect_options *options
 	path = o.path != NULL ? o.path : secure_getenv("SLOTD_SOCKET");
 	if (path == NULL || *path == '\0')
 		path = SLOT_SOCKET;
+	if (strlen(path) >= sizeof (*conn)->address.sun_path) {
+		errno = ENAMETOOLONG;
+		return SLOT_ESYSTEM;
+	}
 
 	deadline = deadline_in(o.timeout_ms);
 	for (;; pause_ms = pause_ms * 2 < PAUSE_LAST_MS ? pause_ms * 2 : PAUSE_LAST_MS) {
@@ -256,9 +214,10 @@ slot_connect(struct slot_conn **conn, const struct slot_connect_options *options
 		code = conn_open(&c, &o, path);
 		if (code == 0) {
 			c->greet_deadline = deadline;
-			code = o.async ? 0 : conn_greet(c, deadline);
+			code = o.async ? 0 : conn_await(c, deadline);
 		}
 		if (code == 0) {
+			loop_watch(c);
 			*conn = c;
 			return 0;
 		}

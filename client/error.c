@@ -130,11 +130,5 @@ slot_error_value(const struct slot_conn *conn, const char *key, char *buf, size_
 int64_t
 slot_error_number(const struct slot_conn *conn, const char *key)
 {
-	char buf[24];
-	uint64_t value;
-	int len = slot_error_value(conn, key, buf, sizeof buf);
-
-	if (len < 0 || wire_parse_number(buf, (size_t)len, INT64_MAX, &value) != 0)
-		return -1;
-	return (int64_t)value;
+	return conn != NULL && key != NULL ? answer_number(conn->detail, key) : -1;
 }

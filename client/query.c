@@ -29,6 +29,7 @@ slot_query(struct slot_conn *conn, const char *verb, const char *argument, slot_
 	struct slot_request *request;
 	struct wire_request wire;
 	enum wire_verb v;
+	int64_t deadline;
 	int code = conn_check(conn);
 
 	if (code != 0)
@@ -43,7 +44,10 @@ slot_query(struct slot_conn *conn, const char *verb, const char *argument, slot_
 	}
 	if (conn->n_requests >= REQUESTS_MAX)
 		return conn_error(conn, SLOT_ETOOMANY, NULL);
-	code = request_start(conn, &wire, deadline_in(conn->answer_ms), &request);
+	deadline = deadline_in(conn->answer_ms);
+	code = conn_await(conn, deadline);
+	if (code == 0)
+		code = request_start(conn, &wire, deadline, &request);
 	if (code != 0)
 		return conn_error(conn, code, NULL);
 	request->line = line;
@@ -54,26 +58,14 @@ slot_query(struct slot_conn *conn, const char *verb, const char *argument, slot_
 	if (code != 0)
 		conn_error(conn, code, request->detail);
 	request_over(request);
+	loop_watch(conn);
 	return conn_leave(conn, code);
-}
-
-/* "-" and what is not there are -1. */
-static int64_t
-number_in(const char *line, const char *key)
-{
-	char buf[24];
-	uint64_t value;
-	int len = wire_value(line, strlen(line), key, buf, sizeof buf);
-
-	if (len < 0 || wire_parse_number(buf, (size_t)len, INT64_MAX, &value) != 0)
-		return -1;
-	return (int64_t)value;
 }
 
 static uint32_t
 count_in(const char *line, const char *key)
 {
-	int64_t value = number_in(line, key);
+	int64_t value = answer_number(line, key);
 
 	return value < 0 ? 0 : value > UINT32_MAX ? UINT32_MAX : (uint32_t)value;
 }
@@ -83,12 +75,12 @@ status_line(const char *line, void *userdata)
 {
 	struct slot_group_status *status = userdata;
 
-	status->limit = number_in(line, "limit");
+	status->limit = answer_number(line, "limit");
 	status->held = count_in(line, "held");
 	status->idle = count_in(line, "idle");
 	status->ending = count_in(line, "ending");
 	status->waiting = count_in(line, "waiting");
-	status->oldest_wait_ms = number_in(line, "oldest_wait");
+	status->oldest_wait_ms = answer_number(line, "oldest_wait");
 }
 
 int

@@ -18,7 +18,8 @@
  * set on success.  slot_strerror() has a sentence for each code, slot_error_text() what was said
  * this time.
  *
- * Units.  Times are milliseconds, durations, measured on CLOCK_MONOTONIC.
+ * Units.  Times are milliseconds, durations, measured on CLOCK_BOOTTIME, as slotd does: it goes on
+ * while the host is suspended.
  *
  * Ownership.  Strings and options passed in are copied.  A hold is the caller's until one of the
  * release functions, which frees it in every case.  Accessors give pointers that live as long as
@@ -31,9 +32,15 @@
  * Processes.  The socket is close-on-exec.  In a child after fork() every call on an inherited
  * handle fails with SLOT_EFORK, or frees it without a word to slotd: the slots stay the parent's.
  *
- * Broken connections.  When the connection ends, every request on it fails, every hold is lost,
- * and every later call fails with the same code (SLOT_EDISCONNECTED, or what slotd gave as the
- * reason).  Handles stay valid until they are freed.  To go on, slot_close() and slot_connect().
+ * Broken connections.  When slotd is replaced, stops or dies, the library connects anew, as soon as
+ * slotd is there again, resumes the holds that the page proves, and asks again for what was waited
+ * for, with what is left of the time.  Until then such a hold is proven up to its deadline, and lost
+ * when that has passed; raw holds are lost at once.  It does this in slot_process() and in the calls
+ * that block, which go on through it, for as long as they may wait.  With reconnect_ms 0, or when
+ * that time is over, or if what answers is no slotd, the connection has ended: every request on it
+ * fails, every hold is lost, and every later call fails with the same code (SLOT_EDISCONNECTED, or
+ * what slotd gave as the reason).  Handles stay valid until they are freed.  To go on, slot_close()
+ * and slot_connect().
  *
  * Late answers.  If slotd does not answer in time, the call fails with SLOT_EUNANSWERED and the
  * connection can still be used: requests carry tags, so that a late answer is not taken for
@@ -211,10 +218,12 @@ struct slot_acquire_options {
 SLOT_API int slot_acquire(struct slot_conn *conn, const char *group,
     const struct slot_acquire_options *options, struct slot_hold **hold) SLOT_MUST_CHECK;
 
-/* Gives a hold back, waits for slotd to say so, and frees the handle whatever is returned: 0;
- * SLOT_ELOST: the hold had ended before, what was done under it was not protected to the end;
- * SLOT_EDISCONNECTED and the like: so it has, with the connection; SLOT_EUNANSWERED: it is not
- * known when slotd will hear of it.  NULL: 0. */
+/* Gives a hold back, waits for slotd to say so, and frees the handle whatever is returned: 0: it was
+ * good to the end; SLOT_ELOST: the hold had ended before, what was done under it was not protected to
+ * the end; SLOT_EUNPROVEN: it was given back, but when this was called it was not proven any more, so
+ * that somebody else may have been given the slot; SLOT_EDISCONNECTED and the like: it has ended with
+ * the connection; SLOT_EUNANSWERED: it is not known when slotd will hear of it (it is given back when
+ * slotd is there again, or with the lease).  NULL: 0. */
 SLOT_API int slot_release(struct slot_hold *hold);
 
 /* The same without waiting: 0 means that it was said to slotd, or will be by slot_process(), or
@@ -228,9 +237,10 @@ SLOT_API uint32_t slot_hold_slot(const struct slot_hold *hold);          /* the 
 SLOT_API uint64_t slot_hold_token(const struct slot_hold *hold);         /* below 2^63 */
 SLOT_API uint32_t slot_hold_limit(const struct slot_hold *hold);         /* under which it was granted */
 
-/* NULL while the hold is good as far as this process has heard (it reads what has arrived, and
- * does not block); else why it is lost: "hold" (its hold_ms ran out), "lease", "taken", "evict",
- * "disconnected", "closed", "fork", or a word of a later slotd. */
+/* NULL while the hold is not lost as far as this process has heard (it reads what has arrived, and
+ * does not block); else why it is: "hold" (its hold_ms ran out), "lease" (slotd could not prove it any
+ * longer, or did not come back in time), "taken", "evict", "disconnected" (it could not be resumed),
+ * "closed", "fork", or a word of a later slotd. */
 SLOT_API const char *slot_hold_lost(struct slot_hold *hold);
 
 /* Nonzero while the page proves the hold, 0 for a raw one.  Two reads of memory and one of the clock,
@@ -250,11 +260,15 @@ SLOT_API void *slot_hold_userdata(const struct slot_hold *hold);
 
 /* --------------------------------------------------------------------------- event loops */
 
-/* One descriptor that stays the same, and open, until slot_close().  Watch it, level-triggered, for
- * the poll(2) events that slot_events() names, and call slot_process() when one of them is there
- * or slot_timeout_ms() has passed (-1: no end; 0: at once).  Ask both again after any other call
- * on the connection. */
+/* One descriptor that stays the same, and open, until slot_close(): watch it, level-triggered, and call
+ * slot_process() when it is readable.  It is when slotd has said something, when what is to be said to
+ * it can be, and when it is time for something: a hold's deadline, the end of a wait, the next
+ * attempt to connect.  Not for a forked child. */
 SLOT_API int slot_fd(const struct slot_conn *conn);
+
+/* For loops that cannot do without: the poll(2) events (with POLLOUT while something waits to be sent)
+ * and the time until slot_process() has something to do (-1: no end; 0: now).  Ask again after any
+ * other call on the connection. */
 SLOT_API short slot_events(const struct slot_conn *conn);
 SLOT_API int slot_timeout_ms(const struct slot_conn *conn);
 
@@ -263,11 +277,15 @@ SLOT_API int slot_timeout_ms(const struct slot_conn *conn);
  * until this process has connected anew. */
 SLOT_API int slot_socket_fd(const struct slot_conn *conn);
 
-/* How long slotd proves a hold at a time, and how much earlier than others may have the slot that
- * ends; 0: without a page, all holds are raw.  A healthy hold has three quarters of the lease, less
- * the margin and the time that slotd's backend may take to answer, always before it. */
+/* Nonzero while slotd is there; 0 before its first answer and while it is away. */
+SLOT_API int slot_connected(const struct slot_conn *conn);
+
+/* How long slotd proves a hold at a time; how much earlier than others may have the slot that ends;
+ * how much of it a hold always has left while all goes well.  All are 0 without a page: then all holds
+ * are raw. */
 SLOT_API int64_t slot_lease_ms(const struct slot_conn *conn);
 SLOT_API int64_t slot_margin_ms(const struct slot_conn *conn);
+SLOT_API int64_t slot_left_ms(const struct slot_conn *conn);
 
 /* Reads, writes, and calls the callbacks that are due; the only function that calls those of
  * slot_acquire_start() and slot_lost_fn.  Does not block.  Fails when the connection has ended,

@@ -87,6 +87,7 @@ try_once(struct taken *t, const struct ctl *c, struct signals *signals, int64_t 
 	how.timeout_ms = first_answer_ms;
 	how.answer_ms = ANSWER_MS;
 	how.async = 1;
+	how.reconnect_ms = 0;   /* taken_wait() begins anew itself */
 	what.limit = c->limit;
 	what.n = c->count;
 	what.wait_ms = wait_ms;

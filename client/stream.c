@@ -7,16 +7,24 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "client/connection.h"
 
 /* A peer that sends without end must not keep slot_process() for ever. */
 #define READS_AT_ONCE 16
 
+/* What a line says, or its callback, may end all reading. */
+static bool
+is_open(const struct slot_conn *conn)
+{
+	return conn->fd >= 0 && !conn->ended;
+}
+
 void
 conn_flush(struct slot_conn *conn)
 {
-	while (conn->out_sent < conn->out_len && !conn->is_deaf && !conn->ended) {
+	while (conn->out_sent < conn->out_len && !conn->is_deaf && is_open(conn)) {
 		ssize_t n = send(conn->fd, conn->out + conn->out_sent, conn->out_len - conn->out_sent,
 		    MSG_NOSIGNAL | MSG_DONTWAIT);
 
@@ -67,7 +75,7 @@ conn_split(struct slot_conn *conn)
 	size_t left = conn->in_len;
 	char *end;
 
-	while (!conn->ended && (end = memchr(line, '\n', left)) != NULL) {
+	while (is_open(conn) && (end = memchr(line, '\n', left)) != NULL) {
 		size_t len = (size_t)(end - line);
 
 		left -= len + 1;
@@ -78,13 +86,54 @@ conn_split(struct slot_conn *conn)
 		if (len > 0 && line[len - 1] == '\r')
 			len--;
 		line[len] = '\0';
-		request_line(conn, line, len);
+		answer_line(conn, line, len);
 		line = end + 1;
 	}
-	if (!conn->ended && left >= WIRE_LINE_MAX)
+	if (is_open(conn) && left >= WIRE_LINE_MAX)
 		conn_end(conn, SLOT_EPROTOCOL, NULL);
+	if (!is_open(conn))
+		return;
 	memmove(conn->in, line, left);
 	conn->in_len = left;
+}
+
+/* One descriptor is expected, with the OK of HELLO; any other is closed, so that no peer can fill the
+ * table of this process. */
+static void
+conn_take_passed(struct slot_conn *conn, struct msghdr *msg)
+{
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c != NULL; c = CMSG_NXTHDR(msg, c)) {
+		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+			continue;
+		for (size_t i = 0; i < (c->cmsg_len - CMSG_LEN(0)) / sizeof(int); i++) {
+			int fd;
+
+			memcpy(&fd, CMSG_DATA(c) + i * sizeof fd, sizeof fd);
+			if (conn->passed < 0 && !conn->is_greeted)
+				conn->passed = fd;
+			else
+				close(fd);
+		}
+	}
+}
+
+static ssize_t
+conn_receive(struct slot_conn *conn, size_t room)
+{
+	union {
+		char bytes[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr aligned;
+	} control;
+	struct iovec iov = {conn->in + conn->in_len, room};
+	struct msghdr msg = {
+		.msg_iov = &iov, .msg_iovlen = 1,
+		.msg_control = control.bytes, .msg_controllen = sizeof control.bytes,
+	};
+	ssize_t n = recvmsg(conn->fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+
+	if (n >= 0)
+		conn_take_passed(conn, &msg);
+	return n;
 }
 
 void
@@ -97,26 +146,28 @@ conn_exchange(struct slot_conn *conn)
 		size_t room = sizeof conn->in - conn->in_len;
 		ssize_t n;
 
-		if (conn->ended)
+		if (!is_open(conn))
 			return;
-		n = recv(conn->fd, conn->in + conn->in_len, room, MSG_DONTWAIT);
+		n = conn_receive(conn, room);
 		conn->has_more = n == (ssize_t)room || (n < 0 && errno == EINTR);
 		if (n > 0) {
 			conn->in_len += (size_t)n;
 			conn_split(conn);
 		} else if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
-			conn_end(conn, SLOT_EDISCONNECTED, NULL);
+			conn_break(conn, SLOT_EDISCONNECTED, NULL);
 		}
 	} while (conn->has_more && ++reads < READS_AT_ONCE);
-	if (conn->is_deaf && !conn->has_more && !conn->ended)
-		conn_end(conn, SLOT_EDISCONNECTED, NULL);
+	if (conn->is_deaf && !conn->has_more)
+		conn_break(conn, SLOT_EDISCONNECTED, NULL);
 }
 
+/* Without a socket this is only a pause. */
 void
 conn_poll(struct slot_conn *conn, int64_t deadline)
 {
 	struct pollfd pfd = {.fd = conn->fd, .events = slot_events(conn)};
+	int64_t wake = conn_wake(conn);
 
 	if (!conn->ended && !conn->is_deaf && !conn->has_more)
-		poll(&pfd, 1, timeout_until(deadline));
+		poll(&pfd, 1, timeout_until(wake < deadline ? wake : deadline));
 }

@@ -115,23 +115,32 @@ outlive_a_hung_slotd(void)
 	conn = patient;
 }
 
+/* Of the two connections one was told not to connect again. */
 static void
 outlive_a_restart(void)
 {
 	struct slot_connect_options options = SLOT_CONNECT_OPTIONS_INIT;
-	struct slot_hold *hold;
+	struct slot_conn *steady = conn;
+	struct slot_hold *hold, *lost, *next;
 
-	options.timeout_ms = -1;
-	REQUIRE(acquire("restart", 1, 1, SLOT_WAIT_NOW, 0, &hold) == 0);
-	step("kill slotd");
-	REQUIRE(strcmp(slot_hold_lost(hold), "disconnected") == 0);
-	REQUIRE(slot_release(hold) == SLOT_EDISCONNECTED);
-	slot_close(conn);
-	printf("connecting\n");
-	fflush(stdout);
+	REQUIRE(acquire("restart", 2, 1, SLOT_WAIT_NOW, 0, &hold) == 0);
+	options.reconnect_ms = 0;
 	REQUIRE(slot_connect(&conn, &options) == 0);
-	REQUIRE(acquire("restart", 1, 1, SLOT_WAIT_NOW, 0, &hold) == 0);
+	REQUIRE(acquire("restart", 2, 1, SLOT_WAIT_NOW, 0, &lost) == 0);
+	step("kill slotd");
+	REQUIRE(slot_hold_lost(hold) == NULL && slot_valid(hold));
+	REQUIRE(strcmp(slot_hold_lost(lost), "disconnected") == 0 && !slot_valid(lost));
+	REQUIRE(slot_release(lost) == SLOT_EDISCONNECTED);
+	slot_close(conn);
+	conn = steady;
+	printf("working\n");
+	fflush(stdout);
+	REQUIRE(acquire("restart", 3, 1, SLOT_WAIT_NOW, 0, &next) == 0);
+	REQUIRE(slot_hold_slot(next) == 3);     /* the second is held until its lease ends */
+	REQUIRE(slot_hold_state(hold) == SLOT_STATE_PROVEN && slot_valid(hold));
+	REQUIRE(slot_hold_left_ms(hold) > 0 && slot_hold_left_ms(hold) <= slot_lease_ms(conn));
 	REQUIRE(slot_release(hold) == 0);
+	REQUIRE(slot_release(next) == 0);
 }
 
 int

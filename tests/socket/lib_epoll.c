@@ -1,6 +1,6 @@
 /* One thread, one connection, N acquires pending at once under epoll, against a real slotd.
  *
- * usage: lib_epoll N LIMIT
+ * usage: lib_epoll N LIMIT RECONNECT_MS
  * Says "N waiting" when slotd has them all in its queue (somebody else must hold every slot until
  * then), and at the end "N granted, peak P", or "N failed: WORD" if the connection has ended. */
 #include <stdio.h>
@@ -74,22 +74,17 @@ start_all(struct slot_conn *conn)
 	}
 }
 
-/* The same event loop as any program's. */
+/* The descriptor says all that there is to know: what to write, and when time is up, too. */
 static void
 run(struct slot_conn *conn)
 {
-	struct epoll_event event = {.events = 0}, ready;
-	uint32_t watched = 0;
+	struct epoll_event event = {.events = EPOLLIN}, ready;
 	int epoll = epoll_create1(EPOLL_CLOEXEC);
 
 	REQUIRE(epoll >= 0);
 	REQUIRE(epoll_ctl(epoll, EPOLL_CTL_ADD, slot_fd(conn), &event) == 0);
 	while (n_granted + n_failed < n || slot_events(conn) & EPOLLOUT) {
-		event.events = (uint32_t)slot_events(conn);
-		if (event.events != watched)
-			REQUIRE(epoll_ctl(epoll, EPOLL_CTL_MOD, slot_fd(conn), &event) == 0);
-		watched = event.events;
-		REQUIRE(epoll_wait(epoll, &ready, 1, slot_timeout_ms(conn)) >= 0);
+		REQUIRE(epoll_wait(epoll, &ready, 1, -1) == 1);
 		if (slot_process(conn) != 0)
 			break;
 	}
@@ -102,9 +97,10 @@ main(int argc, char **argv)
 	struct slot_connect_options options = SLOT_CONNECT_OPTIONS_INIT;
 	struct slot_conn *conn;
 
-	REQUIRE(argc == 3);
+	REQUIRE(argc == 4);
 	n = atoi(argv[1]);
 	limit = atoi(argv[2]);
+	options.reconnect_ms = atoi(argv[3]);
 	inside = calloc((size_t)limit + 1, sizeof(struct slot_hold *));
 	order = calloc((size_t)n, sizeof *order);
 	REQUIRE(inside != NULL && order != NULL);

@@ -87,18 +87,18 @@ class Blocking(unittest.TestCase):
             program.expect("kill slotd?")
             slotd.kill(keep=True)
             program.go()
-            program.expect("connecting")
+            program.expect("working")
             slotd.start()
             program.expect("done")
             program.end()
 
 
 class Epoll(unittest.TestCase):
-    def start(self, slotd):
+    def start(self, slotd, reconnect_ms="-1"):
         """-> who holds all 50 slots, and the program, with 1,000 acquires in the queue"""
         holder = slotd.client()
         holder.expect(r"OK 1,2,\S+,50 \d+", "ACQUIRE epoll limit=50 n=50")
-        program = Program(slotd, "lib_epoll", "1000", "50")
+        program = Program(slotd, "lib_epoll", "1000", "50", reconnect_ms)
         program.expect("1000 waiting")
         return holder, program
 
@@ -114,7 +114,7 @@ class Epoll(unittest.TestCase):
 
     def test_slotd_dies(self):
         with Daemon() as slotd:
-            holder, program = self.start(slotd)
+            holder, program = self.start(slotd, "0")
             with holder, program:
                 slotd.kill(keep=True)
                 program.expect("1000 failed: disconnected")
@@ -123,12 +123,23 @@ class Epoll(unittest.TestCase):
 
     def test_slotd_stops(self):
         with Daemon() as slotd:
-            holder, program = self.start(slotd)
+            holder, program = self.start(slotd, "0")
             with holder, program:
                 slotd.stop(keep=True)
                 program.expect("1000 failed: shutdown")
                 program.end()
             slotd.start()
+
+    def test_slotd_is_replaced(self):
+        """Killed or told to stop: all ask again, in their order."""
+        for end in Daemon.kill, Daemon.stop:
+            with self.subTest(end=end.__name__), Daemon() as slotd:
+                holder, program = self.start(slotd)
+                with holder, program:
+                    end(slotd, keep=True)
+                    slotd.start()
+                    program.expect("1000 granted, peak 50")
+                    program.end()
 
 
 class Header(unittest.TestCase):

@@ -65,7 +65,7 @@ void
 peer_greet(struct peer *peer)
 {
 	peer_accept(peer);
-	peer_expect(peer, "HELLO events=on detail=on");
+	peer_expect(peer, "HELLO events=on detail=on page=on");
 	peer_answer(peer, "OK version=9.9 protocol=1 features=detail,events,hold,n,tags");
 }
 
@@ -198,6 +198,7 @@ peer_connect(struct peer *peer, const struct slot_connect_options *options)
 	struct slot_conn *conn;
 	int code;
 
+	o.reconnect_ms = 0;
 	if (options != NULL)
 		o = *options;
 	o.path = peer->path;

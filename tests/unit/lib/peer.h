@@ -44,7 +44,7 @@ void peer_next(struct peer *peer);
 void peer_tell(struct peer *peer);
 void peer_await(struct peer *peer);
 
-/* For tests. */
+/* For tests.  Without options, a connection that breaks has ended. */
 struct slot_conn *peer_connect(struct peer *peer, const struct slot_connect_options *options);
 struct slot_hold *take(struct slot_conn *conn, const char *group);      /* limit=1 */
 int process_once(struct slot_conn *conn);       /* waits, then -> slot_process()'s */

@@ -127,7 +127,7 @@ refuse_twice(struct peer *peer)
 	peer_accept(peer);                      /* as a slotd that stops does with its backlog */
 	peer_close(peer);
 	peer_accept(peer);
-	peer_expect(peer, "HELLO events=on detail=on");
+	peer_expect(peer, "HELLO events=on detail=on page=on");
 	peer_say(peer, "ERR clients max=1 too many");
 	peer_close(peer);
 	peer_greet(peer);
@@ -171,7 +171,7 @@ static void
 labelled(struct peer *peer)
 {
 	peer_accept(peer);
-	peer_expect(peer, "HELLO label=night%20%C3%BC events=on detail=on");
+	peer_expect(peer, "HELLO label=night%20%C3%BC events=on detail=on page=on");
 	peer_answer(peer, "OK protocol=1");
 	peer_expect_eof(peer);
 }
@@ -236,7 +236,7 @@ send_garbage(struct peer *peer)
 
 	for (i = 0; i < COUNT(garbage); i++) {
 		peer_accept(peer);
-		peer_expect(peer, "HELLO events=on detail=on");
+		peer_expect(peer, "HELLO events=on detail=on page=on");
 		peer_send(peer, garbage[i].bytes, garbage[i].len);
 		peer_expect_eof(peer);
 		peer_close(peer);
@@ -261,7 +261,7 @@ send_without_end(struct peer *peer)
 	peer_accept(peer);
 	memset(line, 'x', sizeof line);
 	peer_send(peer, line, 1024);            /* no end within 1024 bytes */
-	peer_expect(peer, "HELLO events=on detail=on");
+	peer_expect(peer, "HELLO events=on detail=on page=on");
 	peer_expect_eof(peer);
 	peer_close(peer);
 
@@ -271,7 +271,7 @@ send_without_end(struct peer *peer)
 	peer_close(peer);
 
 	peer_accept(peer);                      /* one byte too many, all at once */
-	peer_expect(peer, "HELLO events=on detail=on");
+	peer_expect(peer, "HELLO events=on detail=on page=on");
 	memset(line, 'x', sizeof line);
 	memcpy(line, "#0 OK protocol=1 ", 17);
 	line[1024] = '\n';
@@ -280,7 +280,7 @@ send_without_end(struct peer *peer)
 	peer_close(peer);
 
 	peer_accept(peer);                      /* the longest line that may be */
-	peer_expect(peer, "HELLO events=on detail=on");
+	peer_expect(peer, "HELLO events=on detail=on page=on");
 	line[1023] = '\n';
 	for (int i = 0; i < 1024; i++)
 		peer_send(peer, line + i, 1);
@@ -302,7 +302,7 @@ static void
 refuse_hello(struct peer *peer)
 {
 	peer_accept(peer);
-	peer_expect(peer, "HELLO events=on detail=on");
+	peer_expect(peer, "HELLO events=on detail=on page=on");
 	peer_answer(peer, "ERR badkey key=detail no such key");
 	peer_expect_eof(peer);
 }

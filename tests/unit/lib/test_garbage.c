@@ -70,6 +70,7 @@ START_TEST(babbling)
 	o.path = peer->path;
 	o.async = 1;
 	o.lost = lost;
+	o.reconnect_ms = 0;
 	for (int round = 1; round <= ROUNDS; round++) {
 		struct slot_hold *hold = NULL;
 		struct slot_conn *conn;

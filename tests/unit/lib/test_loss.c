@@ -48,6 +48,7 @@ connect_with(struct peer *peer, struct diary *diary)
 	struct slot_connect_options o = SLOT_CONNECT_OPTIONS_INIT;
 
 	o.lost = lost;
+	o.reconnect_ms = 0;
 	o.userdata = diary;
 	return peer_connect(peer, &o);
 }
