@@ -114,6 +114,34 @@ class Requests(unittest.TestCase):
             client.expect("OK 0", "WAITERS g")
 
 
+class Holdings(unittest.TestCase):
+    """What one connection, or all together, may make slotd keep."""
+
+    def test_max_groups(self):
+        with Daemon("[daemon]\nmax_groups = 3\n[lease]\nlease_ms = 1000\nmargin_ms = 50\n"
+                    "[redis]\ncommand_timeout_ms = 200\n") as slotd:
+            with bystander(slotd), slotd.client() as client:
+                client.expect(r"OK 1 \d+", "ACQUIRE a limit=1")
+                client.expect(r"OK 1 \d+", "ACQUIRE b limit=1")
+                client.expect("ERR groups max=3 .*", "ACQUIRE c limit=1")
+                client.expect("ERR full .*", "ACQUIRE a limit=1 wait=0")    # a known one is served
+                client.expect("OK", "RELEASE a 1")
+                while "groups=3" in client.ask_list("STATS"):
+                    pass                # it is forgotten a lease after its slot was idle
+                client.expect(r"OK 1 \d+", "ACQUIRE c limit=1")
+
+    def test_max_holds(self):
+        with served("[daemon]\nmax_holds = 3\n") as (slotd, client):
+            client.expect(r"OK 1 \d+", "ACQUIRE a limit=9")
+            client.expect(r"OK 1,2 \d+", "ACQUIRE b limit=9 n=2")
+            client.expect("ERR holds max=3 .*", "ACQUIRE a limit=9")
+            client.expect("OK", "RELEASE b 1")
+            client.expect("ERR holds max=3 .*", "ACQUIRE a limit=9 n=2")
+            client.expect(r"OK 2 \d+", "ACQUIRE a limit=9")
+            with slotd.client() as other:
+                other.expect(r"OK 3 \d+", "ACQUIRE a limit=9")
+
+
 class Answers(unittest.TestCase):
     def test_client_that_never_reads(self):
         config = "[daemon]\nsend_timeout_ms = 100\n"
