@@ -51,7 +51,9 @@ __all__ = ["limit", "alimit", "acquire", "LimitConfiguration", "Connection", "Ho
 SOCKET = "/run/slotd/slotd.sock"
 FOREVER = math.inf
 
-PAUSE_MIN, PAUSE_MAX = 0.05, 2.0        # between attempts to connect
+PAUSE_MIN, PAUSE_MAX = 0.05, 2          # between attempts to connect
+GREET_TIMEOUT = 5                       # for each step of one
+SEND_TIMEOUT = 10                       # until a slotd that does not read is taken for a broken one
 HOPELESS = (errno.EACCES, errno.EPERM, errno.EPROTOTYPE, errno.ENOTDIR, errno.ELOOP)
 LINE_MAX = 1024
 WAIT_MAX = 366 * 86400                  # what the protocol can say, but for "forever"
@@ -244,6 +246,9 @@ class Hold:
         if reason:
             raise SlotLost(self.group, self.numbers, self.token, reason) from cause
 
+    def __repr__(self):
+        return f"<slotd.Hold {self.group} {','.join(map(str, self.numbers))} token={self.token}>"
+
     def __enter__(self):
         return self
 
@@ -387,7 +392,7 @@ class Connection:
     def _greet(self):
         """Connects, says HELLO, and looks at the page.  An activated socket accepts connections
         while its service is down, so no step takes for ever."""
-        self._socket.settimeout(self.connect_timeout)
+        self._socket.settimeout(GREET_TIMEOUT)
         self._socket.connect(self.path)
         hello = "HELLO events=on detail=on" + (f" label={_quote(self.label)}" if self.label else "")
         try:
@@ -400,7 +405,7 @@ class Connection:
             page = self._hello(hello + " page=off")
         self._socket.settimeout(None)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO,
-                                struct.pack("@ll", math.ceil(self.answer_timeout), 0))
+                                struct.pack("@ll", SEND_TIMEOUT, 0))
         self._page = page
 
     def _hello(self, line):
