@@ -77,8 +77,9 @@ $(B)/unit_daemon: $(UNIT_DAEMON) $(filter-out $(O)/daemon/main.o,$(DAEMON_OBJ))
 	$(if $(Q),@echo "  LINK    $@")
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(CHECK_LIBS) $(DEP_LIBS)
 
-# through slot.h alone; the library's allocations can be made to fail
-$(B)/unit_lib: $(UNIT_LIB) $(B)/libslot.a
+# through slot.h alone, but for the page that the made-up slotd writes; the library's allocations can
+# be made to fail
+$(B)/unit_lib: $(UNIT_LIB) $(O)/proto/page.o $(B)/libslot.a
 	$(if $(Q),@echo "  LINK    $@")
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -Wl,--wrap=calloc,--wrap=realloc,--wrap=strdup \
 		-o $@ $^ $(CHECK_LIBS)

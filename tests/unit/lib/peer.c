@@ -32,7 +32,7 @@ peer_start(void (*script)(struct peer *peer))
 	snprintf(peer->path, sizeof peer->path, "%.40s/sock", peer->dir);
 	strcpy(addr.sun_path, peer->path);
 	peer->script = script;
-	peer->fd = -1;
+	peer->fd = peer->page_fd = -1;
 	peer->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	ck_assert_int_eq(bind(peer->listener, (struct sockaddr *)&addr, sizeof addr), 0);
 	ck_assert_int_eq(listen(peer->listener, 16), 0);
@@ -47,6 +47,7 @@ peer_join(struct peer *peer)
 {
 	pthread_join(peer->thread, NULL);
 	peer_close(peer);
+	peer_page_drop(peer);
 	close(peer->listener);
 	unlink(peer->path);
 	rmdir(peer->dir);

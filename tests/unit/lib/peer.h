@@ -8,6 +8,7 @@
 #include <stdbool.h>
 
 #include "client/slot.h"
+#include "proto/page.h"
 
 struct peer {
 	char path[64];
@@ -20,6 +21,8 @@ struct peer {
 	char line[2048];        /* the last line read, without its tag */
 	char input[16384];
 	size_t input_len;
+	struct page_header *page;       /* of peer_page_make(); NULL: none */
+	int page_fd;
 };
 
 /* Listens in a new directory; runs the script. */
@@ -37,6 +40,22 @@ void peer_say(struct peer *peer, const char *format, ...) __attribute__((format(
 /* the same, behind the last tag read */
 void peer_answer(struct peer *peer, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void peer_close(struct peer *peer);
+
+/* A lease page, as peer_page.c makes it.  It can be damaged before peer_greet_strict() passes it. */
+#define PEER_CELLS 8
+#define PEER_LEASE_MS 10000
+#define PEER_MARGIN_MS 1000
+#define PEER_LEFT_MS 6500
+
+void peer_page_make(struct peer *peer);
+void peer_page_drop(struct peer *peer);
+/* The hold's cell, proven for so long from now; token 0 ends it. */
+void peer_cell(struct peer *peer, int cell, const char *group, uint32_t slot, uint64_t token,
+    int64_t left_ms);
+/* A line with descriptors on its first byte, behind the last tag read. */
+void peer_pass_fds(struct peer *peer, const int *fds, int n, const char *line);
+void peer_hello_ok(struct peer *peer);          /* with the page */
+void peer_greet_strict(struct peer *peer);      /* a new page, accepts, reads HELLO, answers it */
 
 /* The script waits in peer_pass() until the test has called peer_next(), and the other way about. */
 void peer_pass(struct peer *peer);

@@ -9,6 +9,8 @@
 	SUITE(acquire) \
 	SUITE(loop) \
 	SUITE(loss) \
+	SUITE(page) \
+	SUITE(proof) \
 	SUITE(query) \
 	SUITE(garbage) \
 	SUITE(fork) \
