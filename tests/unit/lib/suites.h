@@ -11,6 +11,7 @@
 	SUITE(loss) \
 	SUITE(page) \
 	SUITE(proof) \
+	SUITE(reconnect) \
 	SUITE(query) \
 	SUITE(garbage) \
 	SUITE(fork) \

@@ -82,9 +82,9 @@ say_nothing(struct peer *peer)
 {
 	peer_greet_strict(peer);
 	grant(peer, "g", 0, 60);
-	grant(peer, "h", 1, 5000);
+	grant(peer, "h", 1, 60000);
 	peer_pass(peer);
-	peer_cell(peer, 0, "g", 1, 7, 5000);
+	peer_cell(peer, 0, "g", 1, 7, 60000);
 	peer_expect(peer, "RELEASE g 1 token=7");
 	peer_answer(peer, "OK");
 	peer_expect(peer, "RELEASE h 1 token=7");
@@ -120,14 +120,14 @@ static void
 say_all(struct peer *peer)
 {
 	peer_greet_strict(peer);
-	grant(peer, "g", 0, 5000);
+	grant(peer, "g", 0, 60000);
 	peer_cell(peer, 0, "g", 1, 7, -1);
 	peer_say(peer, "!UNPROVEN g 1 7");
 	peer_pass(peer);
-	peer_cell(peer, 0, "g", 1, 7, 5000);
+	peer_cell(peer, 0, "g", 1, 7, 60000);
 	peer_say(peer, "!KEPT g 1 7");
 	peer_pass(peer);
-	peer_cell(peer, 0, "g", 1, 0, 5000);
+	peer_cell(peer, 0, "g", 1, 0, 60000);
 	peer_say(peer, "!UNPROVEN g 1 7");
 	peer_pass(peer);
 	peer_say(peer, "!KEPT h 1 7");                  /* nobody's */
@@ -160,12 +160,12 @@ static void
 say_both(struct peer *peer)
 {
 	peer_greet_strict(peer);
-	grant(peer, "g", 0, 5000);
+	grant(peer, "g", 0, 60000);
 	peer_cell(peer, 0, "g", 1, 7, -1);
 	peer_say(peer, "!UNPROVEN g 1 7");
 	peer_tell(peer);
 	peer_pass(peer);
-	peer_cell(peer, 0, "g", 1, 7, 5000);
+	peer_cell(peer, 0, "g", 1, 7, 60000);
 	peer_tell(peer);
 	peer_expect(peer, "RELEASE g 1 token=7");
 	peer_answer(peer, "OK");
@@ -231,11 +231,11 @@ grant_three(struct peer *peer)
 	peer_greet_strict(peer);
 	peer_expect(peer, "ACQUIRE g limit=9 n=3");
 	for (int i = 0; i < 3; i++)
-		peer_cell(peer, 5 + i, "g", (uint32_t)(9 - i), 7, 5000);
+		peer_cell(peer, 5 + i, "g", (uint32_t)(9 - i), 7, 60000);
 	peer_answer(peer, "OK 9,8,7 7 limit=9 cell=5");
 	peer_pass(peer);
 	for (int i = 0; i < 3; i++)
-		peer_cell(peer, 5 + i, "g", (uint32_t)(9 - i), 0, 5000);
+		peer_cell(peer, 5 + i, "g", (uint32_t)(9 - i), 0, 60000);
 	peer_say(peer, "!LOST g 9,8,7 7 evict");
 	peer_expect(peer, "RELEASE g 9,8,7 token=7");
 	peer_answer(peer, "ERR lost evicted");
