@@ -48,7 +48,7 @@ _slotctl()
 
 	case $command in
 	'') options=$all ;;
-	run) options="$hold --verbose --close --on-lost --kill-after $all" ;;
+	run) options="$hold --verbose --close --on-lost --strict --kill-after $all" ;;
 	acquire) options="$hold --verbose $all" ;;
 	list) options="--json --names $all" ;;
 	*) options="--json $all" ;;

@@ -49,8 +49,8 @@ static const struct command {
 
 /* Options without a letter are known by a number behind those of letters. */
 enum {
-	OPT_SOCKET = 256, OPT_LABEL, OPT_COUNT, OPT_HOLD, OPT_ON_LOST, OPT_KILL_AFTER, OPT_JSON,
-	OPT_NAMES,
+	OPT_SOCKET = 256, OPT_LABEL, OPT_COUNT, OPT_HOLD, OPT_ON_LOST, OPT_STRICT, OPT_KILL_AFTER,
+	OPT_JSON, OPT_NAMES,
 };
 
 static const struct option_help {
@@ -71,7 +71,10 @@ static const struct option_help {
 	{"close", 'o', NULL, OF_RUN, "keep the connection from the command"},
 	{"on-lost", OPT_ON_LOST, "term|warn", OF_RUN,
 	    "end the command if the slot is lost (term), or go on"},
-	{"kill-after", OPT_KILL_AFTER, "TIME", OF_RUN, "KILL who is left this long after TERM (5s)"},
+	{"strict", OPT_STRICT, NULL, OF_RUN,
+	    "end the command before the slot can be another's"},
+	{"kill-after", OPT_KILL_AFTER, "TIME", OF_RUN,
+	    "KILL who is left this long after TERM (lease / 4)"},
 	{"quiet", 'q', NULL, OF_HOLD, "say nothing if there is no slot in time"},
 	{"verbose", 'v', NULL, OF_HOLD, "say on stderr what happens"},
 	{"json", OPT_JSON, NULL, OF_SHOW, "for programs"},
@@ -205,6 +208,9 @@ take_option(struct ctl *c, int value, const char *arg)
 	case OPT_ON_LOST:
 		c->warn_on_loss = strcmp(arg, "warn") == 0;
 		return c->warn_on_loss || strcmp(arg, "term") == 0 ? NULL : "neither term nor warn";
+	case OPT_STRICT:
+		c->strict = true;
+		return NULL;
 	case OPT_LABEL:
 		c->label = arg;
 		return NULL;
@@ -292,6 +298,8 @@ run_command(struct ctl *c, const struct command *command, int argc, char **argv)
 		return bad_usage(command, "the command to run is missing", NULL);
 	if (!command->has_rest && optind < argc)
 		return bad_usage(command, "one word too many", argv[optind]);
+	if (c->strict && c->warn_on_loss)
+		return bad_usage(command, "not with --on-lost=warn", "--strict");
 	c->rest = argv + optind;
 	return command->function(c);
 }
@@ -317,7 +325,7 @@ main(int argc, char **argv)
 		.socket = from_env != NULL && *from_env != '\0' ? from_env : SLOT_SOCKET,
 		.count = 1,
 		.wait_ms = SLOT_WAIT_FOREVER,
-		.kill_after_ms = 5000,
+		.kill_after_ms = -1,
 		.no_slot_exit = CTL_NO_SLOT,
 	};
 	int status;

@@ -29,11 +29,12 @@ struct ctl {
 	uint32_t count;         /* slots at once */
 	int64_t wait_ms;        /* or SLOT_WAIT_FOREVER */
 	int64_t hold_ms;        /* 0: no end */
-	int64_t kill_after_ms;
+	int64_t kill_after_ms;  /* negative: not said */
 	const char *label;      /* NULL: none */
 	int no_slot_exit;       /* -E */
 	bool close;             /* the command does not inherit the connection */
 	bool warn_on_loss;      /* instead of ending the command */
+	bool strict;            /* end the command before its slot can be another's */
 };
 
 /* The commands.  -> exit status. */

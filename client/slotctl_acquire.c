@@ -11,10 +11,11 @@
 
 /* Holds the slot until stdin ends (0), a signal (it), or a loss (-1). */
 static int
-hold_while_open(struct taken *t, struct signals *signals)
+hold_while_open(struct taken *t, const struct ctl *c, struct signals *signals)
 {
 	struct pollfd fds[3] = {
 		{.fd = signals->fd, .events = POLLIN}, {.fd = STDIN_FILENO, .events = POLLIN},
+		{.fd = slot_fd(t->conn), .events = POLLIN},
 	};
 	char ignored[4096];
 	bool from_terminal;
@@ -24,8 +25,8 @@ hold_while_open(struct taken *t, struct signals *signals)
 	for (;;) {
 		if (taken_lost(t) != NULL)
 			return -1;
-		fds[2] = (struct pollfd){.fd = slot_fd(t->conn), .events = slot_events(t->conn)};
-		if (poll(fds, 3, slot_timeout_ms(t->conn)) < 0)
+		taken_say_news(t, c);
+		if (poll(fds, 3, -1) < 0)
 			continue;
 		while ((signo = signals_next(signals, &from_terminal)) != 0)
 			if (signo != SIGCHLD)
@@ -59,7 +60,7 @@ ctl_acquire(const struct ctl *c)
 		return status;
 	}
 
-	status = hold_while_open(&t, &signals);
+	status = hold_while_open(&t, c, &signals);
 	if (status < 0) {
 		ctl_say("%s: the slot is lost (%s)", c->arg, taken_lost(&t));
 		taken_close(&t);

@@ -6,7 +6,11 @@
 #include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include "client/slotctl_field.h"
+#include "client/slotctl_strict.h"
 
 #define CONNECT_MS      2000    /* connecting is tried for at least this long */
 #define FIRST_ANSWER_MS 5000    /* a slotd that is being started answers by then: else again */
@@ -35,19 +39,15 @@ acquired(struct slot_conn *conn, int code, struct slot_hold *hold, void *userdat
 
 /* Waits for the connection (unless NULL), a signal, or the time.  -> the signal, or 0. */
 static int
-wait_for(struct slot_conn *conn, struct signals *signals, int timeout_ms)
+wait_for(const struct slot_conn *conn, struct signals *signals, int timeout_ms)
 {
-	struct pollfd fds[2] = {{.fd = signals->fd, .events = POLLIN}, {.fd = -1}};
+	struct pollfd fds[2] = {
+		{.fd = signals->fd, .events = POLLIN},
+		{.fd = conn != NULL ? slot_fd(conn) : -1, .events = POLLIN},
+	};
 	bool from_terminal;
 	int signo;
 
-	if (conn != NULL) {
-		int due = slot_timeout_ms(conn);
-
-		fds[1] = (struct pollfd){.fd = slot_fd(conn), .events = slot_events(conn)};
-		if (timeout_ms < 0 || (due >= 0 && due < timeout_ms))
-			timeout_ms = due;
-	}
 	(void)poll(fds, 2, timeout_ms);
 	while ((signo = signals_next(signals, &from_terminal)) == SIGCHLD)
 		;
@@ -60,18 +60,29 @@ within(int64_t value, int64_t low, int64_t high)
 	return value < low ? low : value > high ? high : value;
 }
 
+/* The answer to STATUS. */
 static void
-say_that_we_wait(const struct ctl *c, struct slot_conn *conn)
+say_that_we_wait(const char *line, void *userdata)
 {
-	struct slot_group_status status = {.size = sizeof status};
+	const struct ctl *c = *(const struct ctl **)userdata;
+	struct field waiting, held, limit, grace;
+	char left[CTL_AGE_SIZE];
 
-	if (slot_status(conn, c->arg, &status) == 0 && status.waiting > 0)
-		ctl_say("%s: waiting; %" PRIu32 " held, %" PRIu32 " waiting (limit %" PRId64 ")",
-		    c->arg, status.held, status.waiting, status.limit);
+	if (!field_find(line, "waiting", &waiting) || strcmp(waiting.value, "0") == 0 ||
+	    !field_find(line, "held", &held) || !field_find(line, "limit", &limit))
+		return;
+	ctl_say("%s: waiting; %s held, %s waiting (limit %s)", c->arg, held.value, waiting.value,
+	    limit.value);
+	if (field_find(line, "grace_left", &grace) && strtoll(grace.value, NULL, 10) > 0) {
+		ctl_age(strtoll(grace.value, NULL, 10), left);
+		ctl_say("%s: nothing is granted for another %s: Redis is new, or may have forgotten who "
+		    "holds", c->arg, left);
+	}
 }
 
-/* Connects once and asks once.  -> 0, a code of libslot (explained by *conn, if that is not NULL,
- * and errno), or a signal, which is positive. */
+/* Connects once and asks once; if slotd goes away later, the library connects and asks again.
+ * -> 0, a code of libslot (explained by *conn, if that is not NULL, and errno), or an exit status,
+ * which is positive. */
 static int
 try_once(struct taken *t, const struct ctl *c, struct signals *signals, int64_t wait_ms,
     int64_t first_answer_ms)
@@ -80,14 +91,13 @@ try_once(struct taken *t, const struct ctl *c, struct signals *signals, int64_t 
 	struct slot_acquire_options what = SLOT_ACQUIRE_OPTIONS_INIT;
 	struct attempt a = {.done = false};
 	bool told = !c->verbose;
-	int code, signo;
+	int code, signo, status = 0;
 
 	how.path = c->socket;
 	how.label = c->label;
 	how.timeout_ms = first_answer_ms;
 	how.answer_ms = ANSWER_MS;
 	how.async = 1;
-	how.reconnect_ms = 0;   /* taken_wait() begins anew itself */
 	what.limit = c->limit;
 	what.n = c->count;
 	what.wait_ms = wait_ms;
@@ -101,15 +111,22 @@ try_once(struct taken *t, const struct ctl *c, struct signals *signals, int64_t 
 
 		signo = wait_for(t->conn, signals, told ? -1 : QUIET_MS);
 		if (signo != 0)
-			return signo;
+			return CTL_SIGNAL + signo;
 		code = slot_process(t->conn);
-		if (!told && !a.done && code == 0 && ctl_now_ms() - before >= QUIET_MS) {
-			say_that_we_wait(c, t->conn);
+		if (code != 0 || a.done)
+			break;
+		if ((status = strict_check_conn(c, t->conn)) != 0)
+			return status;
+		taken_say_news(t, c);
+		if (!told && slot_connected(t->conn) && ctl_now_ms() - before >= QUIET_MS) {
+			(void)slot_query(t->conn, "STATUS", c->arg, say_that_we_wait, &c);
 			told = true;
 		}
 	}
 	t->hold = a.hold;
-	return a.done ? a.code : code;
+	if (t->hold != NULL && (status = strict_check_conn(c, t->conn)) == 0)
+		status = strict_check_hold(c, t->hold);
+	return status != 0 ? status : a.done ? a.code : code;
 }
 
 /* slotd is not there, or not just now: not an answer to what we asked. */
@@ -137,14 +154,14 @@ taken_wait(struct taken *t, const struct ctl *c, struct signals *signals, int *s
 			first_answer_ms = within(window - (now - start), 1, FIRST_ANSWER_MS);
 		}
 		asked = now;
-		*t = (struct taken){NULL, NULL};
+		*t = (struct taken){.conn = NULL};
 		code = try_once(t, c, signals, wait_ms, first_answer_ms);
 		error = errno;
 		if (code == 0)
 			break;
 		if (code > 0) {
 			taken_close(t);
-			*status = CTL_SIGNAL + code;
+			*status = code;
 			return false;
 		}
 		now = ctl_now_ms();
@@ -189,6 +206,39 @@ taken_lost(struct taken *t)
 	return slot_hold_lost(t->hold);
 }
 
+static void
+say_whether_away(struct taken *t, const struct ctl *c)
+{
+	bool is_there = slot_connected(t->conn);
+
+	t->was_there |= is_there;
+	if (is_there && t->away_was_said)
+		ctl_say("%s: slotd is back", c->socket);
+	if (is_there || !t->was_there) {
+		t->is_away = t->away_was_said = false;
+		return;
+	}
+	if (!t->is_away)
+		t->away_since = ctl_now_ms();
+	t->is_away = true;
+	if (!t->away_was_said && (c->verbose || ctl_now_ms() - t->away_since >= PATIENCE_MS)) {
+		ctl_say("%s: slotd is away; trying again", c->socket);
+		t->away_was_said = true;
+	}
+}
+
+void
+taken_say_news(struct taken *t, const struct ctl *c)
+{
+	bool is_unproven = t->hold != NULL && slot_hold_state(t->hold) == SLOT_STATE_UNPROVEN;
+
+	say_whether_away(t, c);
+	if (is_unproven != t->is_unproven && !c->strict)
+		ctl_say("%s: the slot is %s", c->arg, is_unproven ?
+		    "unproven: slotd has not confirmed it for a lease" : "proven again");
+	t->is_unproven = is_unproven;
+}
+
 void
 taken_slots(const struct taken *t, char buf[TAKEN_SLOTS_SIZE])
 {
@@ -215,5 +265,5 @@ taken_close(struct taken *t)
 {
 	slot_close(t->conn);
 	(void)slot_release_nowait(t->hold);     /* frees the handle; its connection is gone */
-	*t = (struct taken){NULL, NULL};
+	*t = (struct taken){.conn = NULL};
 }

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/wait.h>
 
+#include "client/slotctl_strict.h"
 #include "client/slotctl_watch.h"
 
 static int
@@ -43,14 +44,9 @@ say_not_started(const struct child *child, const char *command, int error)
 static bool
 settle(struct taken *t, int status)
 {
-	if (taken_lost(t) != NULL) {
-		taken_close(t);
+	if (taken_lost(t) != NULL)
 		return false;
-	}
-	if (WIFEXITED(status))
-		return taken_give_back(t);
-	taken_close(t);
-	return true;
+	return !WIFEXITED(status) || taken_give_back(t);
 }
 
 int
@@ -68,6 +64,7 @@ ctl_run(const struct ctl *c)
 	}
 	if (!taken_wait(&t, c, &signals, &status))
 		return status;
+	w.kill_after_ms = strict_kill_after_ms(c, t.conn);
 	family_open(&family);
 	if (set_environment(&t) != 0)
 		error = ENOMEM, w.child.failed_exec = false;
@@ -83,6 +80,7 @@ ctl_run(const struct ctl *c)
 		ctl_say("%s: the slot was lost before the command ended", c->arg);
 		w.is_lost = true;
 	}
+	taken_close(&t);
 	if (w.is_lost && !c->warn_on_loss)
 		return CTL_LOST;
 	return WIFEXITED(w.status) ? WEXITSTATUS(w.status) : CTL_SIGNAL + WTERMSIG(w.status);

@@ -7,19 +7,24 @@
 #include "client/slotctl_hold.h"
 
 struct watch {
-	const struct ctl *c;
+	const struct ctl *c;            /* these are the caller's, to be filled in */
 	struct taken *taken;
 	struct signals *signals;
 	struct family *family;
 	struct child child;
+	int64_t kill_after_ms;
+
 	bool has_ended;                 /* the command itself; then status is that of waitpid() */
 	int status;
-	bool is_lost;                   /* its slot, and the command was told or is being ended */
-	int timer;                      /* CLOCK_BOOTTIME; readable at kill_at */
-	int64_t kill_at;                /* ns of that clock; NEVER: nobody is being ended */
+	bool is_lost;                   /* its slot, or --strict has ended the command before that */
+	bool is_ending;                 /* the command and its descendants have had SIGTERM */
+	int timer;                      /* readable at alarm, ns of CLOCK_BOOTTIME or NEVER: SIGKILL if
+					   is_ending, else with --strict SIGTERM */
+	int64_t alarm;
+	int64_t deadline;               /* of the hold, with --strict */
 };
 
-/* The parts that the caller has filled in stay his.  0, or -1 with errno. */
+/* 0, or -1 with errno. */
 int watch_open(struct watch *w);
 
 /* Until the command has ended, and with it, if its slot was lost, all that it has started. */

@@ -5,6 +5,7 @@ their standard input says so: these are all the barriers."""
 import os
 import re
 import select
+import socket
 import subprocess
 import sys
 import tempfile
@@ -14,6 +15,7 @@ from slotd import SLOTCTL, TIMEOUT, WRAP, Daemon, Failure, Log, wait_end
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 CONFIG = "[group two]\nlimit = 2\n"
+SHORT_LEASE = "[lease]\nlease_ms = 1000\nmargin_ms = 50\n"
 
 # Prints the name of each signal that comes; ends with 7 at the one named by its argument.
 NAMES_SIGNALS = [sys.executable, "-c", """
@@ -28,8 +30,8 @@ while True:
         sys.exit(7)
 """]
 
-# The command, and whom it leaves anywhere: a child, one of a thread's, one in another session, and a
-# daemon, whose parent has ended.  Each says "NAME is there", and with "ends" its signal, and ends.
+# The command, and whom it leaves anywhere: a child, one of a thread's, one in another session, and
+# a daemon, whose parent has ended.  Each says "NAME is there", and with "ends" its signal, and ends.
 FAMILY = [sys.executable, "-c", """
 import os, signal, sys, threading
 signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
@@ -136,9 +138,40 @@ def read_line(fd):
     return line.decode().rstrip("\r\n")
 
 
+class MadeUpSlotd:
+    """A slotd of the test's own, for what the real one does not do, or not at the right moment."""
+
+    def __enter__(self):
+        self._directory = tempfile.TemporaryDirectory()
+        self.path = os.path.join(self._directory.name, "s")
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(self.path)
+        self._listener.listen()
+        self._listener.settimeout(TIMEOUT)
+        return self
+
+    def __exit__(self, *_):
+        self._listener.close()
+        self._directory.cleanup()
+
+    def accept(self):
+        return self._listener.accept()[0]
+
+    @staticmethod
+    def request(connection, verb):
+        """Reads lines up to one with that verb, answering HELLO.  -> its tag, its words"""
+        while True:
+            tag, *words = read_line(connection.fileno()).split()
+            if words[0] == verb:
+                return tag, words
+            connection.sendall(f"{tag} OK version=0 protocol=1 features=detail,events\n".encode())
+
+
 class Case(unittest.TestCase):
+    config = CONFIG
+
     def setUp(self):
-        self.slotd = self.daemon(CONFIG)
+        self.slotd = self.daemon(self.config)
 
     def daemon(self, config="", **options):
         return self.enterContext(Daemon(config, **options))

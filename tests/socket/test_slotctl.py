@@ -114,6 +114,7 @@ class ExitStatus(Case):
                 (["run", "g", "--hold", "0s", "true"], "not a time"),
                 (["run", "g", "-E", "256", "true"], "--conflict-exit-code 256: not an exit code"),
                 (["run", "g", "--on-lost=panic", "true"], "panic: neither term nor warn"),
+                (["run", "g", "--strict", "--on-lost=warn", "true"], "--strict: not with"),
                 (["run", "g", "--json", "true"], "--json: no such option here"),
                 (["acquire", "g", "--close"], "--close: no such option here"),
                 (["acquire", "g", "true"], "true: one word too many"),

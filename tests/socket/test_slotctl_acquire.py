@@ -4,7 +4,7 @@ import signal
 import subprocess
 import unittest
 
-from slotctl import Case
+from slotctl import SHORT_LEASE, Case
 from slotd import SLOTCTL
 
 
@@ -25,6 +25,7 @@ class Acquire(Case):
         run.log.wait_for(r"g: the slot is lost \(hold\)")
 
     def test_slotd_dies(self):
+        self.slotd = self.daemon(SHORT_LEASE)
         run = self.start("acquire", "g", "-l1")
         run.line()
         self.slotd.kill(keep=True)

@@ -1,15 +1,16 @@
 """slotctl when the slot is lost, or slotd is away."""
 import os
 import signal
-import socket
-import tempfile
 import unittest
 
-from slotctl import FAMILY, FAMILY_NAMES, GATE, NAMES_SIGNALS, Case, Slotctl, read_line
-from slotd import TIMEOUT
+from slotctl import (FAMILY, FAMILY_NAMES, GATE, NAMES_SIGNALS, SHORT_LEASE, Case, MadeUpSlotd,
+                     Slotctl)
 
 
 class Loss(Case):
+    """By slotd's word, and by its silence: what nobody takes over is lost with the lease."""
+    config = SHORT_LEASE
+
     def test_the_command_is_ended(self):
         run = self.start("run", "g", "-l1", "--hold", "20ms", "cat")
         self.assertEqual(run.end(), 125)
@@ -35,7 +36,7 @@ class Loss(Case):
         run = self.start("run", "g", "-l1", "--on-lost=warn", *GATE)
         run.ready()
         self.slotd.kill(keep=True)
-        run.log.wait_for(r"^slotctl: g: the slot is lost \(disconnected\); "
+        run.log.wait_for(r"^slotctl: g: the slot is lost \(lease\); "
                          r"the command goes on without it$")
         run.go_on()
         self.assertEqual(run.end(), 3)
@@ -53,7 +54,8 @@ class Loss(Case):
 
 
 class Family(Case):
-    """Whom the command has left anywhere is ended with it; the pipe's end shows that all are gone."""
+    """Whom the command has left anywhere is ended with it; the pipe's end shows that all are."""
+    config = SHORT_LEASE
 
     def run_family(self, how, *options):
         run = self.start("run", "g", "-l1", *options, *FAMILY, how)
@@ -146,41 +148,26 @@ class SlotdIsAway(Case):
                 run.log.wait_for("g: got slot 1 after")
 
 
-class MadeUpSlotd(unittest.TestCase):
-    """A slotd of the test's own, for what the real one does not do at the right moment."""
-
-    def request(self, connection, verb):
-        """Reads lines up to one with that verb, answering HELLO.  -> its tag, its words"""
-        while True:
-            tag, *words = read_line(connection.fileno()).split()
-            if words[0] == verb:
-                return tag, words
-            connection.sendall(f"{tag} OK version=0 protocol=1 features=detail,events\n".encode())
-
-    def test_asks_again_for_what_is_left_of_the_time(self):
-        with tempfile.TemporaryDirectory() as directory, socket.socket(socket.AF_UNIX) as listener:
-            path = os.path.join(directory, "s")
-            listener.bind(path)
-            listener.listen()
-            listener.settimeout(TIMEOUT)
-            with Slotctl(path, "run", "g", "-l1", "-w", "1h", "echo", "ran") as run:
-                left = []
-                for answer in ("", "ERR clients max=1 no more\n", "{tag} ERR shutdown stopping\n",
-                               "{tag} ERR nomem no memory\n", "{tag} OK 1 7 limit=1\n"):
-                    connection, _ = listener.accept()
-                    with connection:
-                        tag, words = self.request(connection, "ACQUIRE")
-                        left.append(int(dict(word.split("=") for word in words[2:])["wait"]))
-                        connection.sendall(answer.format(tag=tag).encode())
-                        if "OK" in answer:
-                            run.expect("ran")
-                            tag, words = self.request(connection, "RELEASE")
-                            self.assertEqual(words, ["RELEASE", "g", "1", "token=7"])
-                            connection.sendall(f"{tag} OK\n".encode())
-                            self.assertEqual(run.end(), 0)
-                self.assertEqual(left[0], 3600000)
-                for before, after in zip(left, left[1:]):       # 50 ms: the shortest pause
-                    self.assertLessEqual(after, before - 50)
+class TheTimeThatIsLeft(unittest.TestCase):
+    def test_asks_again_for_it(self):
+        args = ["run", "g", "-l1", "-w", "1h", "echo", "ran"]
+        with MadeUpSlotd() as slotd, Slotctl(slotd.path, *args) as run:
+            left = []
+            for answer in ("", "ERR clients max=1 no more\n", "{tag} ERR shutdown stopping\n",
+                           "{tag} ERR nomem no memory\n", "{tag} OK 1 7 limit=1\n"):
+                with slotd.accept() as connection:
+                    tag, words = slotd.request(connection, "ACQUIRE")
+                    left.append(int(dict(word.split("=") for word in words[2:])["wait"]))
+                    connection.sendall(answer.format(tag=tag).encode())
+                    if "OK" in answer:
+                        run.expect("ran")
+                        tag, words = slotd.request(connection, "RELEASE")
+                        self.assertEqual(words, ["RELEASE", "g", "1", "token=7"])
+                        connection.sendall(f"{tag} OK\n".encode())
+                        self.assertEqual(run.end(), 0)
+            self.assertEqual(left[0], 3600000)
+            for before, after in zip(left, left[1:]):       # 50 ms: the shortest pause
+                self.assertLessEqual(after, before - 50)
 
 
 if __name__ == "__main__":
