@@ -50,6 +50,7 @@ struct config {
 	int64_t max_groups;
 	int64_t max_holds;
 	int64_t send_timeout_ms;
+	int64_t stop_ms;
 	int64_t log_level;      /* enum log_level */
 	int64_t unknown_groups; /* 0: allow, 1: refuse */
 	int64_t testing;        /* 1: yes */

@@ -12,7 +12,7 @@
 #include "daemon/serve/answer.h"
 #include "daemon/serve/session.h"
 
-#define STOP_MS 1000            /* for the last answers to be read, when slotd is stopped */
+#define LAST_MS 1000            /* for the last answers to be read, when slotd ends */
 
 static struct client *
 client_find(struct server *server, uint64_t id)
@@ -46,6 +46,48 @@ on_action(void *arg, const struct arb_action *action)
 	pending_answer(pending, line, answer_to(pending->verb, client->detail, action, line));
 }
 
+static void
+set_stop_timer(struct server *server, long long ms)
+{
+	const struct timeval timeout = {ms / 1000, ms % 1000 * 1000};
+
+	if (event_add(server->stop_timer, &timeout) < 0)
+		fatalx("no timer");
+}
+
+/* Who has said goodbye already, and waits for answers, gives back what it holds. */
+static void
+finish(struct server *server)
+{
+	struct client *client, *tmp;
+
+	server->is_finishing = true;
+	HASH_ITER(hh, server->clients, client, tmp) {
+		client->is_left = client->state != SESSION_ENDING;
+		session_finish(client);
+	}
+	set_stop_timer(server, LAST_MS);
+}
+
+static uint32_t
+n_held(const struct server *server)
+{
+	struct arb_stats stats;
+
+	arb_stats(loop_arb(server->loop), &stats);
+	return stats.holds + stats.open;
+}
+
+/* True if everything that we waited for has ended just now. */
+static bool
+finish_if_done(struct server *server)
+{
+	if (!server->is_stopping || server->is_finishing || n_held(server) > 0)
+		return false;
+	finish(server);
+	return true;
+}
+
 /* Closing one client can make others dirty, and more come to the end of the list. */
 static void
 on_turn(void *arg)
@@ -53,15 +95,17 @@ on_turn(void *arg)
 	struct server *server = arg;
 	struct client *client;
 
-	while ((client = STAILQ_FIRST(&server->dirty)) != NULL) {
-		STAILQ_REMOVE_HEAD(&server->dirty, next_dirty);
-		session_flush(client);
-	}
+	do {
+		while ((client = STAILQ_FIRST(&server->dirty)) != NULL) {
+			STAILQ_REMOVE_HEAD(&server->dirty, next_dirty);
+			session_flush(client);
+		}
+	} while (finish_if_done(server));
 	while ((client = STAILQ_FIRST(&server->closed)) != NULL) {
 		STAILQ_REMOVE_HEAD(&server->closed, next_closed);
 		free(client);
 	}
-	if (server->is_stopping && server->n_clients == 0)
+	if (server->is_finishing && server->n_clients == 0)
 		server->is_running = false;
 }
 
@@ -93,38 +137,67 @@ server_close_all(struct server *server, const char *why)
 	on_turn(server);
 }
 
+/* ---------------------------------------------------------------- the end */
+
 static void
-on_stop_timeout(evutil_socket_t fd, short what, void *arg)
+leave_all(struct server *server)
+{
+	struct client *client, *tmp;
+
+	log_warnx("%u clients have not read their last answers", server->n_clients);
+	HASH_ITER(hh, server->clients, client, tmp) {
+		if (client->is_left)
+			session_leave(client);
+		else
+			session_close(client, "stopped");
+	}
+}
+
+static void
+on_stop_timer(evutil_socket_t fd, short what, void *arg)
 {
 	struct server *server = arg;
 
 	(void)fd;
 	(void)what;
-	log_warnx("%u clients have not read their last answers", server->n_clients);
-	server_close_all(server, "stopped");
+	if (server->is_finishing)
+		leave_all(server);
+	else
+		finish(server);
 }
 
 void
 server_stop(struct server *server)
 {
 	const struct arb_event stop = {.type = ARB_STOP};
-	const struct timeval timeout = {STOP_MS / 1000, STOP_MS % 1000 * 1000};
-	struct client *client, *tmp;
+	long long stop_ms = server->config->stop_ms;
 
-	if (server->is_stopping)
+	if (server->is_finishing)
 		return;
+	if (server->is_stopping) {
+		finish(server);
+		return;
+	}
 	server->is_stopping = true;
 	loop_step(server->loop, &stop);
-	HASH_ITER(hh, server->clients, client, tmp)
-		session_finish(client);
-	event_base_once(loop_base(server->loop), -1, EV_TIMEOUT, on_stop_timeout, server,
-	    &timeout);
+	server->stop_timer = evtimer_new(loop_base(server->loop), on_stop_timer, server);
+	if (server->stop_timer == NULL)
+		fatalx("no timer");
+	if (stop_ms == 0) {
+		finish(server);
+	} else if (n_held(server) > 0) {
+		log_info("waiting for the end of %u holds, for %lld ms at most", n_held(server),
+		    stop_ms);
+		set_stop_timer(server, stop_ms);
+	}
 }
 
 void
 server_fini(struct server *server)
 {
 	server_close_all(server, "stopped");
+	if (server->stop_timer != NULL)
+		event_free(server->stop_timer);
 	pending_free_spares(server);
 	output_free_spares();
 }

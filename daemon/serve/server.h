@@ -11,6 +11,7 @@
 
 struct client;
 struct config;
+struct event;
 struct loop;
 struct pending;
 struct user;
@@ -41,7 +42,9 @@ struct server {
 	struct pending *spare;          /* free ones */
 
 	bool is_running;                /* false when it was stopped and every client is gone */
-	bool is_stopping;
+	bool is_stopping;               /* nothing is granted any more; is_finishing comes next */
+	bool is_finishing;              /* every connection is about to be closed */
+	struct event *stop_timer;       /* the end of stop_ms, then of the time for last answers */
 };
 
 /* Takes over the loop's hooks.  Copies neither loop nor config. */
@@ -52,8 +55,10 @@ void server_fini(struct server *server);
 /* Closes every connection at once. */
 void server_close_all(struct server *server, const char *why);
 
-/* Answers every waiter ERR shutdown and closes each connection when its answers are written, or
- * when it has not read them in time.  is_running is false at the end of that. */
+/* Answers every waiter ERR shutdown, and whoever asks for a slot from now on.  When nothing is held
+ * any more, stop_ms is over, or at the second call, each connection is closed: when its answers are
+ * written, or when it has not read them in time.  What is still held then is left to its lease.
+ * is_running is false at the end of that. */
 void server_stop(struct server *server);
 
 #endif

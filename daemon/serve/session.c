@@ -111,6 +111,15 @@ session_close(struct client *client, const char *why)
 	step(client, ARB_CLIENT_GONE);
 }
 
+/* The arbiter goes on as if it were there. */
+void
+session_leave(struct client *client)
+{
+	assert(client->is_left);
+	LOG(debug, client, "closed: %s", "left to its lease");
+	shut(client);
+}
+
 void
 session_kick(struct client *client, const char *why)
 {
@@ -264,8 +273,12 @@ session_flush(struct client *client)
 	pending_advance(client);        /* what these two write makes the client dirty again */
 	read_on(client);
 	if (client->state == SESSION_ENDING && output_len(&client->out) == 0 &&
-	    !pending_is_any(&client->pendings))
-		session_close(client, "ended");
+	    !pending_is_any(&client->pendings)) {
+		if (client->is_left)
+			session_leave(client);
+		else
+			session_close(client, "ended");
+	}
 }
 
 static void

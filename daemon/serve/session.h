@@ -42,6 +42,7 @@ struct client {
 	bool strict;                    /* reads the lease page, as HELLO said */
 	bool has_page;                  /* it has been sent the descriptor, or will be */
 	bool is_marked;                 /* ... will be: the mark is still on its way */
+	bool is_left;                   /* slotd ends, and leaves what it holds to its lease */
 	bool is_full;                   /* its socket is: the writer is added */
 	bool is_blocked;                /* not read from until it reads its answers */
 	bool is_dirty;                  /* on server->dirty */
@@ -75,5 +76,9 @@ void session_finish(struct client *client);
 /* Closes at once: by our decision, so what it holds is lost first; or because it is gone. */
 void session_kick(struct client *client, const char *why);
 void session_close(struct client *client, const char *why);
+
+/* Closes at once; what it holds is its own until the lease ends, or until a later slotd is asked for
+ * it.  Only for one whose is_left is set. */
+void session_leave(struct client *client);
 
 #endif

@@ -36,6 +36,8 @@ class Failure(AssertionError):
 
 def wait_end(process, what):
     """Waits for the end of a subprocess.Popen without polling.  -> its return code"""
+    if process.poll() is not None:
+        return process.returncode
     fd = os.pidfd_open(process.pid)
     try:
         if not select.select([fd], [], [], TIMEOUT)[0]:

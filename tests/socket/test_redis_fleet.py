@@ -195,13 +195,20 @@ class Death(unittest.TestCase):
                     c.expect(r"OK 1,2 \d+", "ACQUIRE g limit=2 n=2 wait=10s")
 
     def test_of_a_daemon_that_is_told_to_stop(self):
-        """What its clients held is free at once."""
-        with Redis() as redis, fleet(redis, 2, no_grace(redis, 60000)) as (one, two):
+        """What it kept idle is free at once, what its clients held when the lease ends."""
+        lease = 4
+        with Redis() as redis, fleet(redis, 2, no_grace(redis, lease * 1000)) as (one, two):
             with one.client() as a, two.client() as b:
                 a.expect(r"OK 1,2 \d+", "ACQUIRE g limit=2 n=2 wait=10s")
-                b.send("ACQUIRE g limit=2 n=2 wait=30s")
+                b.send("#g ACQUIRE g limit=2 n=2 wait=1m")
+                after_exchange(two)
+                a.expect(r"OK 1 \d+", "ACQUIRE idle limit=1")
+                a.expect("OK", "RELEASE idle 1")
+                stopped = time.monotonic()
                 one.stop(keep=True)
-                b.expect(r"OK 1,2 \d+")
+                b.expect(r"OK 1 \d+", "ACQUIRE idle limit=1 wait=0")
+                b.expect(r"#g OK 1,2 \d+")
+                self.assertGreater(time.monotonic() - stopped, lease / 2)   # it renews each quarter
                 one.start()
 
     def test_of_redis(self):

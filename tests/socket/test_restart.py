@@ -6,7 +6,7 @@ import signal
 import unittest
 
 from fleet import UP, fleet
-from page import Strict
+from page import Strict, now
 from redis import Redis
 from slotd import Client, Daemon
 
@@ -15,7 +15,7 @@ LEASE = int(4000 * SLOW)        # long enough to come back within it on a busy m
 NOBODY = 65534
 
 
-def memory(lease=LEASE, more=""):
+def memory(lease, more=""):
     return f"[lease]\nlease_ms = {lease}\nmargin_ms = {lease // 20}\n{more}"
 
 
@@ -192,6 +192,102 @@ class KilledOnRedis(Killed):
             slotd.start()
             with Strict(slotd.socket) as client:
                 self.assertEqual(client.page.eras, eras)
+
+
+class Ended(unittest.TestCase):
+    """SIGTERM, in good order."""
+
+    @contextlib.contextmanager
+    def daemon(self, stop_ms=0, lease=LEASE):
+        with Daemon(memory(lease, f"[daemon]\nstop_ms = {stop_ms}\n")) as slotd:
+            yield slotd
+
+    def ready(self, slotd):
+        pass
+
+    def test_holds_are_left(self):
+        """To who resumes them; who waits is told, and nobody is let in."""
+        with self.daemon() as slotd:
+            with Strict(slotd.socket) as client, slotd.client() as waiter:
+                hold = client.acquire("ACQUIRE g limit=1")
+                waiter.send("#w ACQUIRE g limit=1 wait=1m")
+                waiter.expect("OK pong", "PING")
+                slotd.stop(keep=True)
+                waiter.expect("#w ERR shutdown .*")
+                waiter.expect_eof()
+                client.expect_eof()
+                self.assertGreater(hold.left(), 0)
+            slotd.start()
+            self.ready(slotd)
+            with Strict(slotd.socket) as client, slotd.client() as new:
+                new.expect("ERR full .*", "ACQUIRE g limit=1 wait=0")
+                self.assertGreater(client.resume(hold).left(), 0)
+                new.expect("ERR full .*", "ACQUIRE g limit=1 wait=0")
+
+    def test_goodbye(self):
+        """Who closes before slotd does has given back what it held."""
+        with self.daemon() as slotd:
+            with Strict(slotd.socket) as client:
+                client.acquire("ACQUIRE g limit=1")
+                client.expect("OK", "QUIT")
+                slotd.stop(keep=True)
+                client.expect_eof()
+            slotd.start()
+            self.ready(slotd)
+            with slotd.client() as new:
+                new.expect(r"OK 1 \d+", "ACQUIRE g limit=1 wait=0")
+
+    def test_stop_ms(self):
+        """It goes on for those who hold, renews their cells, lets nobody in, and ends with the last."""
+        with self.daemon(600000, int(1000 * SLOW)) as slotd:
+            with Strict(slotd.socket) as client, slotd.client() as raw, slotd.client() as idler:
+                hold = client.acquire("ACQUIRE g limit=3")
+                raw.expect(r"OK 2 \d+", "ACQUIRE g limit=3")
+                idler.expect("OK pong", "PING")
+                slotd.process.send_signal(signal.SIGTERM)
+                slotd.log.wait_for("waiting for the end of 2 holds, for 600000 ms at most")
+                end = client.page.cell(hold.cell)[1]
+                while now() < end:                          # a lease without renewals
+                    self.assertGreater(hold.left(), 0)
+                    client.is_readable(0.05)
+                raw.expect("ERR shutdown .*", "ACQUIRE g limit=3")
+                raw.expect("OK", "RELEASE g 2")
+                client.expect("OK pong", "PING")
+                client.expect("OK", "RELEASE g 1")
+                for each in client, raw, idler:
+                    each.expect_eof()
+                slotd.stop(keep=True, sig=0)
+
+    def test_stop_ms_is_over(self):
+        with self.daemon(100) as slotd, Strict(slotd.socket) as client:
+            hold = client.acquire("ACQUIRE g limit=1")
+            slotd.process.send_signal(signal.SIGTERM)
+            client.expect_eof()
+            slotd.stop(keep=True, sig=0)
+            self.assertGreater(hold.left(), 0)
+
+    def test_second_signal(self):
+        with self.daemon(600000) as slotd, Strict(slotd.socket) as client:
+            hold = client.acquire("ACQUIRE g limit=1")
+            slotd.process.send_signal(signal.SIGTERM)
+            slotd.log.wait_for("waiting for the end of 1 holds")
+            slotd.process.send_signal(signal.SIGTERM)
+            client.expect_eof()
+            slotd.stop(keep=True, sig=0)
+            self.assertGreater(hold.left(), 0)
+
+
+class EndedOnRedis(Ended):
+    @contextlib.contextmanager
+    def daemon(self, stop_ms=0, lease=LEASE):
+        with Redis() as redis:
+            config = redis.config(lease=lease, lease_more="grace_ms = 0")
+            with Daemon(config.replace("testing", f"stop_ms = {stop_ms}\ntesting")) as slotd:
+                self.ready(slotd)
+                yield slotd
+
+    def ready(self, slotd):
+        slotd.log.wait_for(UP)
 
 
 class Stopped(unittest.TestCase):

@@ -131,6 +131,7 @@ START_TEST(file_says_defaults)
 	ck_assert_int_eq(said->socket_mode, defaults->socket_mode);
 	ck_assert_int_eq(said->max_clients, defaults->max_clients);
 	ck_assert_int_eq(said->max_cells, defaults->max_cells);
+	ck_assert_int_eq(said->stop_ms, defaults->stop_ms);
 	ck_assert_int_eq(said->send_timeout_ms, defaults->send_timeout_ms);
 	ck_assert_int_eq(said->log_level, defaults->log_level);
 	ck_assert_int_eq(said->unknown_groups, defaults->unknown_groups);
