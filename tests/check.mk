@@ -7,7 +7,8 @@
 #   make diff EXCHANGES=n   memory backend and Redis script, so many exchanges; SEED=n, or another each time
 #   tests/debian13.sh DIR   any of these on Debian 13, with Redis 8 and Valkey 8.1 (root; makes a chroot)
 #   make sim SEEDS=10000    the simulator, so many seeds; SEED=n tells the story of one
-#   make chaos SECONDS=60   real daemons, Redis and clients under faults at random, and a judge; SEED=n
+#   make chaos SECONDS=60   real daemons, Redis and clients under faults at random, and a judge; SEED=n,
+#                           ONLY='daemon killed,way cut', ALONE=1: a daemon without Redis
 #   make mutants            shows that the simulator finds each rule of the core that is switched off
 #   make check-valgrind     everything under valgrind (slow; some of it: TESTS="tests/socket/test_close.py")
 #   make fuzz               each fuzzer for FUZZ_SECONDS (clang)
@@ -110,7 +111,7 @@ SECONDS ?= 60
 .PHONY: chaos
 chaos: $(PROGRAMS) $(CHAOS_PROGRAMS)
 	$(Q)$(TEST_ENV) PYTHONPATH=tests/lib PYTHONDONTWRITEBYTECODE=1 python3 tests/chaos/chaos.py \
-		--seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
+		--seconds $(SECONDS) $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only '$(ONLY)') $(if $(ALONE),--alone)
 
 # the same objects as in slotd
 SEEDS ?= 1000

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Chaos: three daemons, two Redis, sixty clients, and faults at random; then a judgement.
 
-usage: chaos.py [--seconds N] [--seed N]
+usage: chaos.py [--seconds N] [--seed N] [--alone] [--only KIND[,KIND...]]
 
 Prints a table of what was done and what came of it; CHAOS_JSON=FILE writes the same for programs.
 Exit status 0: nobody was let in above the limit, nothing was lost for nothing, nothing leaked,
@@ -69,11 +69,11 @@ def leaked(host):
     return found
 
 
-def play(log, errors, seconds, seed, choices=(), lease_more=""):
-    """The run itself.  -> Report"""
+def play(log, errors, seconds, seed, choices=(), lease_more="", alone=False):
+    """The run itself; choices: of the injector, lease_more and alone: of the stage.  -> Report"""
     generator = random.Random(seed)
     with contextlib.ExitStack() as stack:
-        stage = Stage(stack, lease_more)
+        stage = Stage(stack, lease_more, alone)
         clients = [Client(kind, host, log, generator.getrandbits(32))
                    for host in stage.hosts for kind, count in CROWD.items() for _ in range(count)]
         stalls = Stalls()
@@ -104,6 +104,8 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--seed", type=int)
+    parser.add_argument("--alone", action="store_true", help="one host, without Redis")
+    parser.add_argument("--only", default="", help="kinds of faults, with commas between")
     options = parser.parse_args()
     seed = random.randrange(1 << 32) if options.seed is None else options.seed
     print(f"chaos: SEED={seed}", flush=True)
@@ -112,7 +114,8 @@ def main():
     try:
         open(log, "xb").close()
         with open(errors, "wb") as file:
-            report = play(log, file, options.seconds, seed)
+            report = play(log, file, options.seconds, seed, alone=options.alone,
+                          choices=[kind for kind in options.only.split(",") if kind])
         with open(errors, encoding="utf-8", errors="backslashreplace") as file:
             report.said = collections.Counter(file.read().splitlines())
         report.print()

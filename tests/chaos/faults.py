@@ -228,6 +228,9 @@ class Injector:
         self._stage, self._clients = stage, clients
         self._random = random.Random(seed)
         self._choices = [KINDS[name] for name in choices]
+        self._areas = ["client", "daemon"]
+        if stage.servers:
+            self._areas += ["way", "servers", "servers"]        # of the most kinds
         self._over = threading.Event()
         self._threads = []
 
@@ -267,9 +270,8 @@ class Injector:
     def run(self, seconds):
         """Spells of faults in one area or several at once, each followed by a calm."""
         end = time.monotonic() + seconds
-        areas = sorted({one.area for one in KINDS.values()}) + ["servers"]      # of the most kinds
         while (left := end - time.monotonic()) > 0:
-            among = self._random.choices(areas, k=self._random.choice((1, 1, 2, 3, 5)))
+            among = self._random.choices(self._areas, k=self._random.choice((1, 1, 2, 3, 5)))
             kinds = self._choices or [one for one in KINDS.values() if one.area in among]
             spell = time.monotonic() + min(left, self._random.uniform(4, 12))
             while time.monotonic() < spell:

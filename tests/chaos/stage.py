@@ -44,15 +44,18 @@ class Servers:
 
 
 class Host:
-    """A daemon and its way to Redis.  Whoever does something to the daemon, or to the way, holds the
-    lock of that."""
+    """A daemon and its way to Redis, if there is one.  Whoever does something to the daemon, or to
+    the way, holds the lock of that."""
 
     def __init__(self, index, servers, stack, lease_more):
         self.index = index
         self.lock, self.way_lock = threading.Lock(), threading.Lock()
-        self.proxy = stack.enter_context(Proxy(servers.primary.url))
-        config = servers.primary.config(url=self.proxy.url, lease=int(LEASE * 1000),
-                                        lease_more=lease_more).replace("debug", "info")
+        config = (f"[lease]\nlease_ms = {LEASE * 1000:.0f}\nmargin_ms = {LEASE * 50:.0f}\n"
+                  f"{lease_more}\n[daemon]\ntesting = yes\n")
+        if servers:
+            self.proxy = stack.enter_context(Proxy(servers.primary.url))
+            config += (f"[redis]\nurl = {self.proxy.url}\n"
+                       f"command_timeout_ms = {LEASE * 200:.0f}\n")
         # what it warns of is what is done to it
         self.daemon = Daemon(config, expect=(r"\] (warning|error): ",))
         stack.callback(self.daemon.kill)
@@ -79,11 +82,11 @@ class Host:
 
 
 class Stage:
-    """lease_more: lines for the daemons' [lease]"""
+    """lease_more: lines for the daemons' [lease].  alone: one host, whose daemon has no Redis"""
 
-    def __init__(self, stack: contextlib.ExitStack, lease_more=""):
-        self.servers = Servers(stack)
-        self.hosts = [Host(i, self.servers, stack, lease_more) for i in range(3)]
+    def __init__(self, stack: contextlib.ExitStack, lease_more="", alone=False):
+        self.servers = None if alone else Servers(stack)
+        self.hosts = [Host(i, self.servers, stack, lease_more) for i in range(1 if alone else 3)]
 
     def switch(self, hide=False):
         """The daemons' ways lead to what is the primary now."""

@@ -13,6 +13,12 @@ SECONDS = 12
 
 
 class Chaos(unittest.TestCase):
+    @staticmethod
+    def seed():
+        seed = int(os.environ.get("SLOTD_SEED") or random.randrange(1 << 32))
+        print(f"SLOTD_SEED={seed}")
+        return seed
+
     def play(self, seconds, seed, **options):
         with tempfile.TemporaryDirectory(prefix="slotd-chaos-") as directory:
             log = os.path.join(directory, "holders")
@@ -24,10 +30,12 @@ class Chaos(unittest.TestCase):
         report.print()
         return report
 
-    def test_clean(self):
-        seed = int(os.environ.get("SLOTD_SEED") or random.randrange(1 << 32))
-        print(f"SLOTD_SEED={seed}")
-        self.assertTrue(self.play(SECONDS, seed).is_clean())
+    def test_fleet(self):
+        self.assertTrue(self.play(SECONDS, self.seed()).is_clean())
+
+    def test_alone(self):
+        """One host, without Redis."""
+        self.assertTrue(self.play(6, self.seed(), alone=True).is_clean())
 
     def test_without_a_grace(self):
         """Slots are granted at once after Redis has forgotten whose they are."""
