@@ -7,7 +7,7 @@
 
 static const enum wire_verb allowed[] = {
 	WIRE_LIST, WIRE_STATUS, WIRE_HOLDERS, WIRE_WAITERS, WIRE_STATS, WIRE_PING, WIRE_VERSION,
-	WIRE_HELP,
+	WIRE_HELP, WIRE_GRACE,
 };
 
 static int
@@ -37,7 +37,11 @@ slot_query(struct slot_conn *conn, const char *verb, const char *argument, slot_
 	if (verb == NULL || verb_find(verb, &v) != 0)
 		return conn_error(conn, SLOT_EINVAL, NULL);
 	request_init(&wire, v);
-	if (argument != NULL) {
+	if (argument != NULL && v == WIRE_GRACE) {
+		wire.end = strcmp(argument, "end") == 0;
+		if (!wire.end)
+			return conn_error(conn, SLOT_EINVAL, NULL);
+	} else if (argument != NULL) {
 		if (!wire_name_ok(argument, strlen(argument), WIRE_GROUP_MAX, false))
 			return conn_error(conn, SLOT_EBADGROUP, NULL);
 		strcpy(wire.group, argument);

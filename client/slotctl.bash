@@ -51,6 +51,7 @@ _slotctl()
 	run) options="$hold --verbose --close --on-lost --strict --kill-after $all" ;;
 	acquire) options="$hold --verbose $all" ;;
 	list) options="--json --names $all" ;;
+	grace) options="--json --yes $all" ;;
 	*) options="--json $all" ;;
 	esac
 
@@ -63,7 +64,7 @@ _slotctl()
 		case $command in
 		'')
 			mapfile -t COMPREPLY < <(compgen -W \
-				'run acquire list status holders waiters stats ping' -- "$cur") ;;
+				'run acquire list status holders waiters stats ping grace' -- "$cur") ;;
 		run | acquire | list | status | holders | waiters)
 			if [[ ! $group ]]; then
 				# Not by compgen -W, which would expand a name such as $(x).

@@ -22,6 +22,7 @@ enum {
 	OF_RUN = 4,
 	OF_LIST = 8,
 	OF_SHOW = 16,           /* prints what slotd knows */
+	OF_GRACE = 32,
 };
 
 static const struct command {
@@ -43,6 +44,8 @@ static const struct command {
 	    "show who waits for one, in order"},
 	{"stats", ctl_stats, OF_ALL | OF_SHOW, NULL, false, "show the counters of slotd"},
 	{"ping", ctl_ping, OF_ALL | OF_SHOW, NULL, false, "show whether slotd answers"},
+	{"grace", ctl_grace, OF_ALL | OF_SHOW | OF_GRACE, "[end]", false,
+	    "show how long nothing is granted yet, or end that"},
 };
 
 #define N_COMMANDS (sizeof commands / sizeof commands[0])
@@ -50,7 +53,7 @@ static const struct command {
 /* Options without a letter are known by a number behind those of letters. */
 enum {
 	OPT_SOCKET = 256, OPT_LABEL, OPT_COUNT, OPT_HOLD, OPT_ON_LOST, OPT_STRICT, OPT_KILL_AFTER,
-	OPT_JSON, OPT_NAMES,
+	OPT_JSON, OPT_NAMES, OPT_YES,
 };
 
 static const struct option_help {
@@ -79,6 +82,7 @@ static const struct option_help {
 	{"verbose", 'v', NULL, OF_HOLD, "say on stderr what happens"},
 	{"json", OPT_JSON, NULL, OF_SHOW, "for programs"},
 	{"names", OPT_NAMES, NULL, OF_LIST, "names only, one a line"},
+	{"yes", OPT_YES, NULL, OF_GRACE, "do not ask whether nothing is held"},
 	{"socket", OPT_SOCKET, "PATH", OF_ALL, "default: $SLOTD_SOCKET, else " SLOT_SOCKET},
 	{"help", 'h', NULL, OF_ALL, "print this"},
 	{"version", 'V', NULL, OF_ALL, "print the version"},
@@ -228,6 +232,9 @@ take_option(struct ctl *c, int value, const char *arg)
 		return NULL;
 	case OPT_JSON:
 		c->json = true;
+		return NULL;
+	case OPT_YES:
+		c->yes = true;
 		return NULL;
 	default:
 		c->names = true;

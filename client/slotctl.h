@@ -24,6 +24,7 @@ struct ctl {
 	const char *arg;        /* GROUP, or GLOB; NULL: none */
 	char **rest;            /* the command to run; ends with NULL */
 	bool json, names;
+	bool yes;               /* what can do harm is confirmed */
 	bool verbose, quiet;
 	uint32_t limit;         /* 0: the configured one */
 	uint32_t count;         /* slots at once */
@@ -46,6 +47,7 @@ int ctl_holders(const struct ctl *c);
 int ctl_waiters(const struct ctl *c);
 int ctl_stats(const struct ctl *c);
 int ctl_ping(const struct ctl *c);
+int ctl_grace(const struct ctl *c);
 
 /* "slotctl: ..." and a line end on stderr, in one write: the command's own output stays whole. */
 void ctl_say(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -71,6 +71,13 @@ memory_grace(const struct backend *backend, const char *group, nsec now)
 	return 0;
 }
 
+/* There is never one. */
+static void
+memory_end_grace(struct backend *backend, uint64_t client, uint64_t request)
+{
+	backend->ended(backend->ended_arg, client, request, true);
+}
+
 /* Its one link is up before anybody can ask. */
 static void
 memory_why_down(const struct backend *backend, const char **reason, const char **text)
@@ -140,6 +147,7 @@ backend_memory_new(const struct page *page, nsec margin)
 	    .hang_up = memory_hang_up,
 	    .next = memory_next,
 	    .grace = memory_grace,
+	    .end_grace = memory_end_grace,
 	    .why_down = memory_why_down,
 	    .stats = memory_stats,
 	    .is_busy = memory_is_busy,

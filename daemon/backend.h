@@ -21,8 +21,14 @@ struct backend {
 	/* The next event; what it points to lives until the next call.  False: there is none. */
 	bool (*next)(struct backend *backend, struct arb_event *event);
 
-	/* What is left of the grace in which the group is, as far as is known; 0: none. */
+	/* What is left of the grace in which the group is, or, with NULL, any, as far as is known;
+	 * 0: none. */
 	nsec (*grace)(const struct backend *backend, const char *group, nsec now);
+
+	/* Ends the grace of every group.  The loop's ended() follows, or is called meanwhile. */
+	void (*end_grace)(struct backend *backend, uint64_t client, uint64_t request);
+	void (*ended)(void *arg, uint64_t client, uint64_t request, bool done);
+	void *ended_arg;
 
 	/* Why a link is down, in a stable word and for people. */
 	void (*why_down)(const struct backend *backend, const char **reason, const char **text);

@@ -86,6 +86,21 @@ on_libevent_log(int severity, const char *message)
 		log_debug("libevent: %s", message);
 }
 
+/* The answer to the end of a grace, which the arbiter has no part in. */
+static void
+on_ended(void *arg, uint64_t client, uint64_t request, bool done)
+{
+	struct loop *loop = arg;
+	struct arb_action action = {
+	    .type = ARB_ANSWER, .client = client, .request = request, .retry = 1000 * NSEC_MS};
+
+	if (!done) {
+		action.code = WIRE_ERR_UNAVAILABLE;
+		loop->backend->why_down(loop->backend, &action.why, &action.text);
+	}
+	loop->hooks.action(loop->hooks.arg, &action);
+}
+
 /* The arbiter and its backend, for the identity that conf says. */
 static void
 make_arbiter(struct loop *loop)
@@ -98,6 +113,8 @@ make_arbiter(struct loop *loop)
 		loop->backend = backend_memory_new(loop->page, loop->conf.margin);
 	if (loop->arb == NULL || loop->backend == NULL)
 		fatal("loop");
+	loop->backend->ended = on_ended;
+	loop->backend->ended_arg = loop;
 }
 
 static void
@@ -322,6 +339,12 @@ nsec
 loop_grace(const struct loop *loop, const char *group)
 {
 	return loop->backend->grace(loop->backend, group, clock_now());
+}
+
+void
+loop_end_grace(struct loop *loop, uint64_t client, uint64_t request)
+{
+	loop->backend->end_grace(loop->backend, client, request);
 }
 
 void

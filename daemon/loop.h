@@ -36,7 +36,10 @@ void loop_set_gone(struct loop *loop, struct xch_daemon (*gone)(void *arg), void
 struct event_base *loop_base(struct loop *loop);
 const struct arb *loop_arb(const struct loop *loop);    /* for the functions that only read */
 const struct page *loop_page(const struct loop *loop);
-nsec loop_grace(const struct loop *loop, const char *group);    /* left, as last heard; 0: none */
+/* What is left of the group's, or, with NULL, of any, as last heard; 0: none. */
+nsec loop_grace(const struct loop *loop, const char *group);
+/* Ends the grace of every group; the request is answered with the action hook. */
+void loop_end_grace(struct loop *loop, uint64_t client, uint64_t request);
 void loop_stats(const struct loop *loop,         /* the backend's counters */
     void (*fn)(void *arg, const char *name, uint64_t value), void *arg);
 

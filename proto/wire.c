@@ -30,7 +30,7 @@ static const struct {
 #define KEY(name) (1u << KEY_##name)
 
 /* The words that stand directly behind the verb, before any key. */
-enum words { NOTHING, GROUP, GLOB_OR_NOTHING, SLOTS_OR_ALL, SLOTS_AND_TOKEN, TAG };
+enum words { NOTHING, GROUP, GLOB_OR_NOTHING, SLOTS_OR_ALL, SLOTS_AND_TOKEN, TAG, END_OR_NOTHING };
 
 static const struct {
 	const char *word;
@@ -51,6 +51,7 @@ static const struct {
 	[WIRE_VERSION] = {"VERSION", NOTHING, 0},
 	[WIRE_HELP] = {"HELP", NOTHING, 0},
 	[WIRE_QUIT] = {"QUIT", NOTHING, 0},
+	[WIRE_GRACE] = {"GRACE", END_OR_NOTHING, 0},
 };
 
 static const char *const help[] = {
@@ -65,6 +66,7 @@ static const char *const help[] = {
 	"HOLDERS group",
 	"WAITERS group",
 	"STATS",
+	"GRACE [end]",
 	"PING",
 	"VERSION",
 	"HELP",
@@ -199,7 +201,7 @@ parse_words(const char *line, size_t len, size_t *pos, struct wire_request *req,
 	if (words == NOTHING)
 		return 0;
 	n = wire_word(line, len, pos, &word);
-	if (n == 0 && words == GLOB_OR_NOTHING)
+	if (n == 0 && (words == GLOB_OR_NOTHING || words == END_OR_NOTHING))
 		return 0;
 	if (n == 0)
 		return fail(fault, WIRE_ERR_SYNTAX, "a word is missing");
@@ -209,6 +211,10 @@ parse_words(const char *line, size_t len, size_t *pos, struct wire_request *req,
 		if (wire_parse_tag(word + 1, n - 1, req->cancel) == -1)
 			return fail(fault, WIRE_ERR_TAG, "a tag is 1 to 32 of A-Z a-z 0-9 _ . : -");
 		return 0;
+	}
+	if (words == END_OR_NOTHING) {
+		req->end = n == 3 && memcmp(word, "end", 3) == 0;
+		return req->end ? 0 : fail(fault, WIRE_ERR_SYNTAX, "the word is: end");
 	}
 	req->all = words == SLOTS_OR_ALL && n == 1 && word[0] == '*';
 	if (req->all)
@@ -415,6 +421,8 @@ put_words(struct out *out, const struct wire_request *req)
 		put(out, " *");
 		return;
 	}
+	if (req->end)
+		put(out, " end");
 	if (req->cancel[0] != '\0')
 		put(out, " #%s", req->cancel);
 	if (req->group[0] != '\0') {

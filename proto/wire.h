@@ -25,8 +25,8 @@
 
 enum wire_verb {
 	WIRE_HELLO, WIRE_ACQUIRE, WIRE_RELEASE, WIRE_CANCEL, WIRE_RESUME, WIRE_LIST, WIRE_STATUS,
-	WIRE_HOLDERS, WIRE_WAITERS, WIRE_STATS, WIRE_PING, WIRE_VERSION, WIRE_HELP, WIRE_QUIT,
-	WIRE_NVERBS
+	WIRE_HOLDERS, WIRE_WAITERS, WIRE_STATS, WIRE_GRACE, WIRE_PING, WIRE_VERSION, WIRE_HELP,
+	WIRE_QUIT, WIRE_NVERBS
 };
 
 enum wire_code {
@@ -41,6 +41,7 @@ enum wire_code {
 struct wire_request {
 	enum wire_verb verb;
 	bool all;                       /* RELEASE * */
+	bool end;                       /* GRACE end */
 	bool has_events, events;        /* HELLO events= */
 	bool has_detail, detail;        /* HELLO detail= */
 	bool has_page, page;            /* HELLO page= */

@@ -8,12 +8,19 @@
 #include "daemon/log.h"
 #include "daemon/redis/link.h"
 
+static const char *const began_texts[XCH_N_BEGAN] = {
+    [XCH_BEGAN_FIRST] = "nobody has used it before, or it has lost all that was there",
+    [XCH_BEGAN_WIPED] = "it has lost its data: flushed, or started again without them",
+    [XCH_BEGAN_OLD] = "its data are older than what was seen before: a failover, or an old file",
+    [XCH_BEGAN_OTHER] = "another server process has the data: started again, or a failover",
+};
+
 void
-markers_init(struct markers *markers, const char *prefix, const struct xch_daemon *self,
-    uint64_t *eras, usec lease, usec grace)
+markers_init(struct markers *markers, const char *name, const char *prefix,
+    const struct xch_daemon *self, uint64_t *eras, usec lease, usec grace)
 {
 	*markers = (struct markers){
-	    .prefix = prefix, .self = *self, .lease = lease, .grace = grace};
+	    .name = name, .prefix = prefix, .self = *self, .lease = lease, .grace = grace};
 	for (unsigned i = 0; i < EXCHANGE_SHARDS; i++)
 		markers->shards[i] = (struct shard){.markers = markers, .era = &eras[i]};
 	for (unsigned i = 0; i < 10; i++)
@@ -26,7 +33,7 @@ markers_fini(struct markers *markers)
 	exchange_command_fini(&markers->command);
 }
 
-void
+bool
 shard_heard(struct shard *shard, nsec now, uint64_t era, usec grace, usec longest_lease)
 {
 	struct markers *markers = shard->markers;
@@ -42,6 +49,7 @@ shard_heard(struct shard *shard, nsec now, uint64_t era, usec grace, usec longes
 		    "%lld: give all the same", (long long)(longest_lease / 1000),
 		    (long long)(markers->lease / 1000));
 	}
+	return grace > 0 && era != shard->noted;
 }
 
 nsec
@@ -53,6 +61,43 @@ markers_left(const struct markers *markers, nsec now)
 		if (markers->shards[i].grace_end - now > left)
 			left = markers->shards[i].grace_end - now;
 	return left;
+}
+
+static void
+note_begin(struct shard *shard, const struct exchange_touched *touched)
+{
+	struct markers *markers = shard->markers;
+
+	if (touched->grace > 0 && touched->era != shard->noted) {
+		markers->n_begun++;
+		markers->began = touched->began;
+		if (touched->began == XCH_BEGAN_FIRST && shard->noted != 0)
+			markers->began = XCH_BEGAN_WIPED;       /* a newcomer was there before us */
+	}
+	shard->noted = touched->era;
+}
+
+/* All shards have been heard of: says what is new. */
+static void
+markers_judge(struct markers *markers)
+{
+	nsec left = markers_left(markers, clock_now());
+	char part[32] = "";
+
+	if (markers->n_begun > 0) {
+		if (markers->n_begun < EXCHANGE_SHARDS)
+			snprintf(part, sizeof part, " in %u of %u shards", markers->n_begun,
+			    EXCHANGE_SHARDS);
+		log_info("%s: a grace begins%s: %s; holds are claimed again, and nothing is granted "
+		    "for %lld ms", markers->name, part, began_texts[markers->began],
+		    (long long)(left / NSEC_MS));
+		markers->n_begun = 0;
+		markers->n_graces++;
+	} else if (markers->is_graceful && left == 0) {
+		log_info("%s: the grace is over", markers->name);
+	}
+	markers->is_graceful = left > 0;
+	markers->judged(markers->arg);
 }
 
 static void
@@ -74,18 +119,21 @@ on_touched_again(void *arg, struct link *link, const redisReply *reply)
 	    exchange_decode_touch(reply->str, reply->len, &touched) < 0) {
 		link_fail(link, TROUBLE_UNFIT, "the answer for a marker is not understood");
 	} else {
+		note_begin(shard, &touched);
 		shard_heard(shard, clock_now(), touched.era, touched.grace, touched.longest_lease);
 	}
+	if (shard == &shard->markers->shards[EXCHANGE_SHARDS - 1])
+		markers_judge(shard->markers);
 }
 
 static void
-touch(struct shard *shard, struct link *link, link_done *done)
+touch(struct shard *shard, struct link *link, bool end, link_done *done)
 {
 	struct markers *markers = shard->markers;
 	struct exchange_command *command = &markers->command;
 
 	exchange_encode_touch(command, link->sha, markers->prefix,
-	    (unsigned)(shard - markers->shards), &markers->self, *shard->era, markers->grace, false);
+	    (unsigned)(shard - markers->shards), &markers->self, *shard->era, markers->grace, end);
 	link_send(link, command->argc, command->argv, command->lens, done, shard);
 }
 
@@ -94,7 +142,7 @@ on_touched(void *arg, struct link *link, const redisReply *reply)
 {
 	if (link_forgot_script(reply)) {
 		link_reload(link);
-		touch(arg, link, on_touched_again);
+		touch(arg, link, false, on_touched_again);
 	} else {
 		on_touched_again(arg, link, reply);
 	}
@@ -104,7 +152,52 @@ void
 markers_touch(struct markers *markers, struct link *link)
 {
 	for (unsigned i = 0; i < EXCHANGE_SHARDS; i++)
-		touch(&markers->shards[i], link, on_touched);
+		touch(&markers->shards[i], link, false, on_touched);
+}
+
+static void
+end_answered(struct markers *markers, bool done)
+{
+	markers->ending = NULL;
+	markers->ended(markers->arg, done);
+}
+
+/* The replies come in the order of the shards: if none has ended the link, the last says it all. */
+static void
+on_ended_again(void *arg, struct link *link, const redisReply *reply)
+{
+	struct shard *shard = arg;
+	struct markers *markers = shard->markers;
+
+	on_touched_again(arg, link, reply);
+	if (markers->ending == link && shard == &markers->shards[EXCHANGE_SHARDS - 1])
+		end_answered(markers, true);
+}
+
+static void
+on_ended(void *arg, struct link *link, const redisReply *reply)
+{
+	if (link_forgot_script(reply)) {
+		link_reload(link);
+		touch(arg, link, true, on_ended_again);
+	} else {
+		on_ended_again(arg, link, reply);
+	}
+}
+
+void
+markers_end_grace(struct markers *markers, struct link *link)
+{
+	markers->ending = link;
+	for (unsigned i = 0; i < EXCHANGE_SHARDS; i++)
+		touch(&markers->shards[i], link, true, on_ended);
+}
+
+void
+markers_gone(struct markers *markers, const struct link *link)
+{
+	if (markers->ending == link)
+		end_answered(markers, false);
 }
 
 static void

@@ -19,6 +19,10 @@
 
 #define BACKOFF_MAX (5000 * NSEC_MS)
 
+struct asker {
+	uint64_t client, request;
+};
+
 struct redis {
 	struct backend backend;
 	struct link_env env;
@@ -29,6 +33,8 @@ struct redis {
 	struct exchange_command command;
 	nsec interval;                          /* a quarter of the lease */
 	struct event *touch_timer;
+	struct asker *askers;                   /* of the end of the grace; not answered yet */
+	size_t n_askers, cap_askers;
 	void (*wake)(void *arg);
 	void *arg;
 
@@ -115,8 +121,6 @@ on_checked(void *arg, const struct server_info *server)
 static void
 say_whole(struct redis *redis)
 {
-	nsec left = markers_left(&redis->markers, clock_now());
-
 	if (redis->health.is_whole || !redis->subscriber.is_up ||
 	    redis->subscriber.link.trouble != TROUBLE_NONE)
 		return;
@@ -124,9 +128,6 @@ say_whole(struct redis *redis)
 		if (redis->links[i].state != LINK_UP || redis->links[i].trouble != TROUBLE_NONE)
 			return;
 	health_whole(&redis->health, redis->links[0].version);
-	if (left > 0)
-		log_info("%s: new, or it has lost data: nothing is granted in the next %lld ms",
-		    redis->health.name, (long long)(left / NSEC_MS));
 }
 
 static void
@@ -152,15 +153,28 @@ link_for_beat(void *arg)
 }
 
 static void
-set_touch_timer(struct redis *redis)
+set_touch_timer(struct redis *redis, nsec after)
 {
-	struct timeval tv = {redis->interval / (1000 * NSEC_MS), redis->interval / 1000 % 1000000};
+	struct timeval tv = {after / (1000 * NSEC_MS), after / 1000 % 1000000};
 
-	if (evtimer_pending(redis->touch_timer, NULL) ||
-	    markers_left(&redis->markers, clock_now()) == 0)
-		return;
 	if (event_add(redis->touch_timer, &tv) < 0)
 		log_warnx("no timer for markers");
+}
+
+/* Until the end of the grace has been heard of: it moves on only as it is looked at. */
+static void
+touch_on(struct redis *redis)
+{
+	nsec left = markers_left(&redis->markers, clock_now()) + NSEC_MS;
+
+	if (redis->markers.is_graceful && !evtimer_pending(redis->touch_timer, NULL))
+		set_touch_timer(redis, left < redis->interval ? left : redis->interval);
+}
+
+static void
+on_judged(void *arg)
+{
+	touch_on(arg);
 }
 
 static void
@@ -173,7 +187,7 @@ on_touch_timer(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	if (link != NULL)
 		markers_touch(&redis->markers, link);
-	set_touch_timer(redis);
+	touch_on(redis);
 }
 
 /* ------------------------------------------------------------------ links */
@@ -199,7 +213,6 @@ on_up(void *arg, struct link *link)
 	struct redis *redis = arg;
 
 	say_whole(redis);
-	set_touch_timer(redis);
 	subscriber_beat(&redis->subscriber);
 	tell_change(redis, ARB_LINK_UP, link_number(redis, link));
 }
@@ -210,6 +223,7 @@ on_down(void *arg, struct link *link)
 	struct redis *redis = arg;
 
 	redis->health.is_whole = false;
+	markers_gone(&redis->markers, link);
 	tell_change(redis, ARB_LINK_DOWN, link_number(redis, link));
 }
 
@@ -283,11 +297,10 @@ take_reply(struct redis *redis, const struct xch_request *request, struct link *
 	    exchange_decode(&redis->arena, reply->str, reply->len, re) < 0) {
 		*re = (struct xch_reply){.status = XCH_ERROR,
 		    .error = "its answer is not understood"};
-	} else if (re->status == XCH_OK) {
-		shard_heard(&redis->markers.shards[exchange_shard(request->group)], clock_now(),
-		    re->era, re->grace, re->longest_lease);
-		if (re->grace > 0)
-			set_touch_timer(redis);
+	} else if (re->status == XCH_OK &&
+	    shard_heard(&redis->markers.shards[exchange_shard(request->group)], clock_now(),
+		re->era, re->grace, re->longest_lease)) {
+		set_touch_timer(redis, 0);
 	}
 	tell_reply(redis, request);
 }
@@ -358,9 +371,39 @@ static nsec
 redis_grace(const struct backend *backend, const char *group, nsec now)
 {
 	const struct redis *redis = (const struct redis *)backend;
-	nsec end = redis->markers.shards[exchange_shard(group)].grace_end;
+	nsec end;
 
+	if (group == NULL)
+		return markers_left(&redis->markers, now);
+	end = redis->markers.shards[exchange_shard(group)].grace_end;
 	return end > now ? end - now : 0;
+}
+
+static void
+on_ended(void *arg, bool done)
+{
+	struct redis *redis = arg;
+	size_t n = redis->n_askers;
+
+	redis->n_askers = 0;
+	for (size_t i = 0; i < n; i++)
+		redis->backend.ended(redis->backend.ended_arg, redis->askers[i].client,
+		    redis->askers[i].request, done);
+}
+
+/* Who asks while it is under way is answered with the first. */
+static void
+redis_end_grace(struct backend *backend, uint64_t client, uint64_t request)
+{
+	struct redis *redis = (struct redis *)backend;
+	struct link *link = link_for_beat(redis);
+
+	ALLOC_ROOM(redis->askers, redis->n_askers, redis->cap_askers, 1);
+	redis->askers[redis->n_askers++] = (struct asker){client, request};
+	if (link == NULL)
+		on_ended(redis, false);
+	else if (redis->markers.ending == NULL)
+		markers_end_grace(&redis->markers, link);
 }
 
 static void
@@ -383,6 +426,9 @@ redis_stats(const struct backend *backend,
 	const struct redis *redis = (const struct redis *)backend;
 
 	health_stats(&redis->health, fn, arg);
+	fn(arg, "redis_graces", redis->markers.n_graces);
+	fn(arg, "redis_grace_left_ms",
+	    (uint64_t)(markers_left(&redis->markers, clock_now()) / NSEC_MS));
 }
 
 static bool
@@ -410,6 +456,7 @@ redis_free(struct backend *backend)
 	exchange_command_fini(&redis->command);
 	arena_fini(&redis->arena);
 	free(redis->changes);
+	free(redis->askers);
 	free(redis);
 }
 
@@ -427,6 +474,7 @@ backend_redis_new(struct event_base *base, const struct config_redis *config,
 	    .hang_up = redis_hang_up,
 	    .next = redis_next,
 	    .grace = redis_grace,
+	    .end_grace = redis_end_grace,
 	    .why_down = redis_why_down,
 	    .stats = redis_stats,
 	    .is_busy = redis_is_busy,
@@ -440,8 +488,11 @@ backend_redis_new(struct event_base *base, const struct config_redis *config,
 	redis->touch_timer = evtimer_new(base, on_touch_timer, redis);
 	if (redis->touch_timer == NULL)
 		abort();
-	markers_init(&redis->markers, config->prefix, &conf->self, eras, conf->lease / 1000,
-	    conf->grace / 1000);
+	markers_init(&redis->markers, redis->health.name, config->prefix, &conf->self, eras,
+	    conf->lease / 1000, conf->grace / 1000);
+	redis->markers.judged = on_judged;
+	redis->markers.ended = on_ended;
+	redis->markers.arg = redis;
 	redis->env = (struct link_env){
 	    .base = base,
 	    .config = config,

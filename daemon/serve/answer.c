@@ -171,6 +171,18 @@ answer_no_group(const char *closest, char *line)
 }
 
 size_t
+answer_grace(nsec left, char *line)
+{
+	return add(line, 0, "OK grace_left=%lld\n", (long long)(left / NSEC_MS));
+}
+
+size_t
+answer_denied(const char *who, char *line)
+{
+	return ERROR(line, WIRE_ERR_DENIED, "rule=admin ", "only %s may ask for that", who);
+}
+
+size_t
 answer_too_many(uint32_t max, char *line)
 {
 	return ERROR(line, WIRE_ERR_TOOMANY, "max=%u ", "too many requests are not answered yet",

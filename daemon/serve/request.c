@@ -5,10 +5,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "daemon/clock.h"
 #include "daemon/config.h"
 #include "daemon/core/alloc.h"
+#include "daemon/log.h"
 #include "daemon/loop.h"
 #include "daemon/page.h"
 #include "daemon/serve/answer.h"
@@ -250,6 +252,41 @@ report(struct client *client, const struct wire_request *req)
 	output_clear(&out);
 }
 
+/* That is asked of the backend, and answered when it is done, like what the arbiter answers. */
+static void
+end_grace(struct client *client, const struct wire_request *req)
+{
+	struct server *server = client->server;
+	struct pending *pending;
+	char line[ANSWER_MAX];
+
+	if (client->uid != 0 && client->uid != getuid()) {
+		say(client, req, line, answer_denied("root or slotd's own user", line));
+		return;
+	}
+	pending = pending_take(client, req);
+	if (pending == NULL) {
+		say_error(client, req, WIRE_ERR_NOMEM);
+		return;
+	}
+	log_warnx("uid %u, process %d, ends the grace of every group; %lld ms of it are left",
+	    client->uid, client->pid, (long long)(loop_grace(server->loop, NULL) / NSEC_MS));
+	pending_wait(pending);
+	loop_end_grace(server->loop, client->id, pending->id);
+}
+
+static void
+grace(struct client *client, const struct wire_request *req)
+{
+	char line[ANSWER_MAX];
+
+	if (req->end)
+		end_grace(client, req);
+	else
+		say(client, req, line,
+		    answer_grace(loop_grace(client->server->loop, NULL), line));
+}
+
 static void
 ping(struct client *client, const struct wire_request *req)
 {
@@ -268,6 +305,7 @@ static void (*const execute[WIRE_NVERBS])(struct client *, const struct wire_req
     [WIRE_STATUS] = report,   [WIRE_HOLDERS] = report,  [WIRE_WAITERS] = report,
     [WIRE_STATS] = report,    [WIRE_PING] = ping,       [WIRE_VERSION] = version,
     [WIRE_HELP] = report,     [WIRE_QUIT] = quit,
+    [WIRE_GRACE] = grace,
 };
 
 void

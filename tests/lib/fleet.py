@@ -33,3 +33,10 @@ def after_exchange(slotd):
     with slotd.client() as client:
         for name in "ab":
             client.expect(r"OK 1 \d+", f"ACQUIRE barrier-{number}{name} limit=1 wait=10s")
+
+
+def after_asking(slotd, group):
+    """Returns when slotd has had an answer for the group, which is in a grace."""
+    with slotd.client() as client:
+        while " lease_left=- " in client.ask(f"STATUS {group}"):
+            pass

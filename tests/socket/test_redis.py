@@ -84,7 +84,7 @@ class Troubles(unittest.TestCase):
                 b.send("ACQUIRE g limit=1 wait=30s")
                 redis.start()
                 slotd.log.wait_for(UP, 2)
-                slotd.log.wait_for("new, or it has lost data: nothing is granted", 2)
+                slotd.log.wait_for("a grace begins: it has lost its data: .* nothing is granted")
                 a.expect("OK .* held=1 .* waiting=1 .*", "STATUS g")
                 a.expect("OK", "RELEASE g 1")
                 b.expect(r"OK 1 \d+")

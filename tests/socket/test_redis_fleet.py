@@ -10,18 +10,11 @@ import time
 import unittest
 
 from crowd import contend
-from fleet import UP, after_exchange, fleet, no_grace
+from fleet import UP, after_asking, after_exchange, fleet, no_grace
 from redis import Redis
 from slotd import TIMEOUT, Daemon
 
 WRAPPED = bool(os.environ.get("SLOTD_WRAP"))
-
-
-def after_asking(slotd, group):
-    """Returns when slotd has had an answer for the group, which is in a grace."""
-    with slotd.client() as client:
-        while " lease_left=- " in client.ask(f"STATUS {group}"):
-            pass
 
 
 class Contention(unittest.TestCase):

@@ -81,6 +81,8 @@ static const struct {
 	{"VERSION", ""},
 	{"HELP", ""},
 	{"#bye QUIT", ""},
+	{"GRACE", ""},
+	{"#1 grace end", "#1 GRACE end"},
 };
 
 START_TEST(accepts)

@@ -55,6 +55,7 @@ START_TEST(lists)
 		{"QUIT", NULL, SLOT_EINVAL, ""},
 		{"HELLO", NULL, SLOT_EINVAL, ""},
 		{NULL, NULL, SLOT_EINVAL, ""},
+		{"GRACE", "off", SLOT_EINVAL, ""},
 		{"STATUS", "a b", SLOT_EBADGROUP, ""},
 		{"STATS", NULL, SLOT_EPROTOCOL, ""},
 	};
