@@ -246,25 +246,22 @@ class Break(Case):
         self.settled()
         self.assertIs(hold.lost, None)
 
-    def test_release_meanwhile(self):
-        """RELEASE must not overtake RESUME's answer; and is said again if it was not answered."""
+    def test_release_while_nobody_listens(self):
+        """It waits for the OK of RESUME; and is said again if it was not answered."""
         request = self.connection._acquire("g", 9)
         self.slotd.greet()
         self.slotd.hear("ACQUIRE g limit=9", "OK 3 77 limit=9")
         hold = request.wait()
-        request = self.connection._start_release(hold)
-        self.slotd.hear("RELEASE g 3 token=77")
         self.slotd.end_connection()
         self.slotd.greet()
         resume = self.slotd.hear("RESUME g 3 77 limit=9")
-        self.connection._acquire("w", 1, 3600)
-        self.slotd.hear("ACQUIRE w limit=1 .*", "OK 1 78")
+        request = self.connection._start_release(hold)
+        self.settled()
         self.slotd.client.send(f"{resume[1]}OK 3 77")
         self.slotd.hear("RELEASE g 3 token=77")
         self.slotd.end_connection()
         self.slotd.greet()
         self.slotd.hear("RESUME g 3 77 limit=9", "OK 3 77")
-        self.slotd.hear("RESUME w 1 78", "OK 1 78")
         self.slotd.hear("RELEASE g 3 token=77", "OK")
         request.wait()
 
