@@ -12,10 +12,6 @@ local fresh = not found[1]
 -- All of this exchange: in one table, made at once, because one that grows is slow.
 local x = {
 	now = now,
-	RECORDS = KEYS[3], LEASES = KEYS[4], LENGTHS = KEYS[5], LIMITS = KEYS[6], UNAWARE = KEYS[7],
-	RECALLS = KEYS[8], OWNERS = KEYS[9], SLOTS = KEYS[10], FREE = KEYS[11], QUEUE = KEYS[12],
-	WANTS = KEYS[13], NOWS = KEYS[14], INBOX = KEYS[15],
-
 	-- the group, as it is kept; counted are what OWNERS, QUEUE, NOWS and INBOX hold
 	gt = now,               -- its own clock
 	wall = now,             -- the server's time at the last exchange
@@ -43,21 +39,18 @@ local x = {
 
 	n_class = {},           -- class → how many of it are in QUEUE
 	new = {},               -- class → wants that are not in QUEUE yet
-	leaving = {}, leaving_wants = {}, leaving_nows = {}, -- members to be taken out
-	inbox = {}, pushes = {},
-
-	granted = {}, lost = {}, full = {}, refused = {}, -- as in the reply
 }
+local leaving, leaving_wants, leaving_nows = {}, {}, {}   -- members to be taken out
+local inbox, pushes = {}, {}
+local granted, lost, answered_full, refused = {}, {}, {}, {}    -- as in the reply
 if not fresh then
-	local gt, wall, eon, grace_end, hot, shortest, last, top, in_use, queued, nows, notices, expire,
-		its_era, classes = string.match(found[1], '^(%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) ' ..
-		'(%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%x+) ?(.*)$')
-	if not classes then
-		error({err = 'ERR slotd: not a group: ' .. KEYS[3]})
+	if #found[1] < GROUP_SIZE then
+		error({err = 'ERR slotd: not a group: ' .. RECORDS})
 	end
-	x.eon, x.grace_end, x.hot, x.shortest = eon + 0, grace_end + 0, hot + 0, shortest + 0
-	x.last, x.top, x.in_use, x.queued = last + 0, top + 0, in_use + 0, queued + 0
-	x.nows, x.notices, x.expire, x.era, x.classes = nows + 0, notices + 0, expire + 0, its_era, classes
+	local gt, wall
+	gt, wall, x.eon, x.grace_end, x.hot, x.shortest, x.last, x.top, x.in_use, x.queued, x.nows,
+		x.notices, x.expire, x.era = struct.unpack(GROUP, found[1])
+	x.classes = string.sub(found[1], GROUP_SIZE + 1)
 	-- it advances by little at a time, whatever the server's clock does
 	x.gt = gt + math.min(math.max(now - wall, 1), math.max(1, math.floor(x.shortest / 10) * 4))
 	x.stored, x.were_in_use = x.top - x.in_use, x.in_use
@@ -73,8 +66,11 @@ local function earliest_other(x)
 end
 
 local is_reaping = (earliest_other(x) or NEVER) <= x.gt
-local its_limit, its_lease = string.match(found[2] or '', '^(%S+) %d+ %d+ %d+ (%d+)')
-local is_told_otherwise = tonumber(its_limit) ~= configured or tonumber(its_lease) ~= lease
+local its_limit, its_lease
+if found[2] then
+	its_limit, its_lease = struct.unpack(LIMIT_AND_LEASE, found[2])
+end
+local is_told_otherwise = its_limit ~= configured or its_lease ~= lease
 read('ZCARD', KEYS[5])
 if is_told_otherwise or is_reaping then
 	read('ZCARD', KEYS[6])
@@ -116,14 +112,14 @@ if x.era ~= era then
 		x.grace_end = x.gt + grace_left
 	end
 	if x.notices > 0 then
-		redis.call('DEL', x.INBOX)
+		redis.call('DEL', INBOX)
 		x.notices = 0
 	end
 	if not fresh then       -- nobody is aware now, so everybody may be recalled
-		redis.call('ZUNIONSTORE', x.RECALLS, 2, x.RECALLS, x.UNAWARE, 'WEIGHTS', 1, 0,
+		redis.call('ZUNIONSTORE', RECALLS, 2, RECALLS, UNAWARE, 'WEIGHTS', 1, 0,
 			'AGGREGATE', 'MAX')
-		redis.call('ZUNIONSTORE', x.UNAWARE, 1, x.UNAWARE, 'WEIGHTS', 0)
-		x.created[x.RECALLS], x.created[x.UNAWARE] = true, true
+		redis.call('ZUNIONSTORE', UNAWARE, 1, UNAWARE, 'WEIGHTS', 0)
+		x.created[RECALLS], x.created[UNAWARE] = true, true
 	end
 end
 if marker.clock == TIME_MAX then        -- somebody has ended the grace, of every group
@@ -144,13 +140,12 @@ local function places(r)
 end
 
 local function record_parse(x, id, s)
-	local limit, seq, inc, eon, lease, aware, recall, keep, dead, slots, entries, its_host =
-		string.match(s, '^(%S+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d) (%d) (%d+) (%d+) ' ..
-		'(%S+)$')
-	local r = {id = id, host = its_host, limit = limit + 0, seq = seq + 0, inc = inc + 0,
-		lease = lease + 0, aware = aware + 0, recall = recall + 0, keep = keep + 0,
-		dead = dead + 0, slots = slots + 0, entries = entries + 0}
-	if eon + 0 ~= x.eon then
+	local limit, its_lease, seq, inc, eon, aware, recall, keep, dead, slots, entries =
+		struct.unpack(RECORD, s)
+	local r = {id = id, host = string.sub(s, RECORD_SIZE + 1), limit = limit, seq = seq, inc = inc,
+		lease = its_lease, aware = aware, recall = recall, keep = keep, dead = dead,
+		slots = slots, entries = entries}
+	if eon ~= x.eon then
 		r.inc, r.aware = 0, 0
 	end
 	r.unaware_at, r.recall_at = places(r)
@@ -159,7 +154,7 @@ local function record_parse(x, id, s)
 end
 
 local function record(x, id)
-	return x.records[id] or record_parse(x, id, redis.call('HGET', x.RECORDS, id))
+	return x.records[id] or record_parse(x, id, redis.call('HGET', RECORDS, id))
 end
 
 local function place(x, key, id, from, to)
@@ -176,8 +171,8 @@ end
 local function place_all(x)
 	for id, r in pairs(x.changed) do
 		local unaware_at, recall_at = places(r)
-		place(x, x.UNAWARE, id, r.unaware_at, unaware_at)
-		place(x, x.RECALLS, id, r.recall_at, recall_at)
+		place(x, UNAWARE, id, r.unaware_at, unaware_at)
+		place(x, RECALLS, id, r.recall_at, recall_at)
 		r.unaware_at, r.recall_at = unaware_at, recall_at
 	end
 end
@@ -191,17 +186,16 @@ local function write_group(x)
 			x.created[KEYS[i]] = true
 		end
 	end
-	local list = {'group', string.format('%d %d %d %d %d %d %d %d %d %d %d %d %d %s %s', x.gt, x.wall,
-		x.eon, x.grace_end, x.hot, x.shortest, x.last, x.top, x.in_use, x.queued, x.nows, x.notices,
-		x.expire, x.era, x.classes)}
+	local list = {'group', struct.pack(GROUP, x.gt, x.wall, x.eon, x.grace_end, x.hot, x.shortest,
+		x.last, x.top, x.in_use, x.queued, x.nows, x.notices, x.expire, x.era) .. x.classes}
 	for id, r in pairs(x.changed) do
-		put(list, id, string.format('%d %d %d %d %d %d %d %d %d %d %d %s', r.limit, r.seq, r.inc,
-			x.eon, r.lease, r.aware, r.recall, r.keep, r.dead, r.slots, r.entries, r.host))
+		put(list, id, struct.pack(RECORD, r.limit, r.lease, r.seq, r.inc, x.eon, r.aware,
+			r.recall, r.keep, r.dead, r.slots, r.entries) .. r.host)
 	end
 	if x.peers ~= found[4] then
 		put(list, 'peers', x.peers)
 	end
-	many('HSET', x.RECORDS, list)
+	many('HSET', RECORDS, list)
 	write_marker(marker)
 	for key in pairs(x.created) do
 		redis.call('EXPIREAT', key, x.expire)

@@ -10,7 +10,7 @@ local function owners_load(x, slots)
 	end
 	for i = 1, #list, 4000 do
 		local last = math.min(i + 3999, #list)
-		for k, v in ipairs(redis.call('HMGET', x.OWNERS, unpack(list, i, last))) do
+		for k, v in ipairs(redis.call('HMGET', OWNERS, unpack(list, i, last))) do
 			local slot, id, number = list[i + k - 1], string.match(v or '', '^(%S+) (%d+)$')
 			x.owner[slot] = id and {id, tonumber(number)} or false
 			x.was[slot] = id or false
@@ -22,7 +22,7 @@ end
 local function slots_of(x, r)
 	local list = {}
 	if r.slots > 0 then
-		for i, m in ipairs(members(x.SLOTS, r.id)) do
+		for i, m in ipairs(members(SLOTS, r.id)) do
 			list[i] = tonumber(string.sub(m, 52))
 		end
 	end
@@ -42,9 +42,9 @@ end
 
 local function free_put(x, first, last)
 	if first <= last then
-		redis.call('ZADD', x.FREE, first, first == last and first or first .. '-' .. last)
+		redis.call('ZADD', FREE, first, first == last and first or first .. '-' .. last)
 		x.stored = x.stored + last - first + 1
-		x.created[x.FREE] = true
+		x.created[FREE] = true
 	end
 end
 
@@ -71,9 +71,9 @@ local function slot_take(x, slot, r, number)
 			free_put(x, x.top + 1, slot - 1)
 			x.top = slot
 		else
-			local m = redis.call('ZREVRANGEBYSCORE', x.FREE, slot, '-inf', 'LIMIT', 0, 1)[1]
+			local m = redis.call('ZREVRANGEBYSCORE', FREE, slot, '-inf', 'LIMIT', 0, 1)[1]
 			local first, last = free_take(x, m)
-			redis.call('ZREM', x.FREE, m)
+			redis.call('ZREM', FREE, m)
 			free_put(x, first, slot - 1)
 			free_put(x, slot + 1, last)
 		end
@@ -105,15 +105,15 @@ local function write_slots(x)
 	for slot in pairs(x.freed) do
 		put(free, slot, slot)
 	end
-	many('HSET', x.OWNERS, set)
-	many('ZADD', x.SLOTS, add)
-	many('HDEL', x.OWNERS, del)
-	many('ZREM', x.SLOTS, rem)
-	many('ZADD', x.FREE, free)
+	many('HSET', OWNERS, set)
+	many('ZADD', SLOTS, add)
+	many('HDEL', OWNERS, del)
+	many('ZREM', SLOTS, rem)
+	many('ZADD', FREE, free)
 	if x.were_in_use == 0 and #add > 0 then
-		x.created[x.OWNERS], x.created[x.SLOTS] = true, true
+		x.created[OWNERS], x.created[SLOTS] = true, true
 	end
 	if x.stored == 0 and #free > 0 then
-		x.created[x.FREE] = true
+		x.created[FREE] = true
 	end
 end

@@ -23,10 +23,10 @@ end
 -- An entry leaves the queue.
 local function entry_remove(x, e)
 	local r, m = record(x, e.daemon), want_member(e)
-	put(x.leaving, queue_member(e))
-	put(x.leaving_wants, m)
+	put(leaving, queue_member(e))
+	put(leaving_wants, m)
 	if e.now == 1 then
-		put(x.leaving_nows, m)
+		put(leaving_nows, m)
 		x.nows = x.nows - 1
 	end
 	x.n_class[e.class] = x.n_class[e.class] - 1
@@ -36,17 +36,17 @@ local function entry_remove(x, e)
 end
 
 local function write_leaving(x)
-	if #x.leaving > 0 then
-		many('ZREM', x.QUEUE, x.leaving)
-		many('ZREM', x.WANTS, x.leaving_wants)
-		many('ZREM', x.NOWS, x.leaving_nows)
-		x.leaving, x.leaving_wants, x.leaving_nows = {}, {}, {}
+	if #leaving > 0 then
+		many('ZREM', QUEUE, leaving)
+		many('ZREM', WANTS, leaving_wants)
+		many('ZREM', NOWS, leaving_nows)
+		leaving, leaving_wants, leaving_nows = {}, {}, {}
 	end
 end
 
 local function leave_queue(x, r)
 	if r.entries > 0 then
-		for _, m in ipairs(members(x.WANTS, r.id)) do
+		for _, m in ipairs(members(WANTS, r.id)) do
 			entry_remove(x, want_parse(m))
 		end
 	end
@@ -69,10 +69,10 @@ end
 local function write_new(x, me)
 	local queue, wants, nows = {}, {}, {}
 	if x.queued == 0 then
-		x.created[x.QUEUE], x.created[x.WANTS] = true, true
+		x.created[QUEUE], x.created[WANTS] = true, true
 	end
 	if x.nows == 0 then
-		x.created[x.NOWS] = true
+		x.created[NOWS] = true
 	end
 	for class, list in pairs(x.new) do
 		for _, e in ipairs(list) do
@@ -89,9 +89,9 @@ local function write_new(x, me)
 	end
 	me.entries, x.queued = me.entries + #queue / 2, x.queued + #queue / 2
 	x.nows = x.nows + #nows / 2
-	many('ZADD', x.QUEUE, queue)
-	many('ZADD', x.WANTS, wants)
-	many('ZADD', x.NOWS, nows)
+	many('ZADD', QUEUE, queue)
+	many('ZADD', WANTS, wants)
+	many('ZADD', NOWS, nows)
 end
 
 -- ------------------------------------------------------------------ notices
@@ -99,8 +99,8 @@ end
 -- To its inbox, and by a push.  A daemon that is dead gets no more notices.
 local function notify(x, r, notice)
 	if r.dead == 0 then
-		put(x.inbox, 0, r.id .. string.format(' %016d%07d ', x.gt, #x.inbox) .. notice)
-		put(x.pushes, {r, notice})
+		put(inbox, 0, r.id .. string.format(' %016d%07d ', x.gt, #inbox) .. notice)
+		put(pushes, {r, notice})
 	end
 end
 
@@ -114,6 +114,6 @@ end
 local function inbox_clear(x, id)
 	if x.notices > 0 then
 		x.notices = x.notices -
-			redis.call('ZREMRANGEBYLEX', x.INBOX, '[' .. id .. ' ', '(' .. id .. '!')
+			redis.call('ZREMRANGEBYLEX', INBOX, '[' .. id .. ' ', '(' .. id .. '!')
 	end
 end

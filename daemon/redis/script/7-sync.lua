@@ -14,27 +14,27 @@ if not me then          -- so this is a full sync
 	x.records[d] = me
 	siblings[1] = string.sub(d, 18)
 	put(siblings, d)
-	redis.call('HSET', x.RECORDS, install, table.concat(siblings, ' '))
+	redis.call('HSET', RECORDS, install, table.concat(siblings, ' '))
 end
 x.changed[d] = me
-if redis.call('ZADD', x.LEASES, string.format('%d', x.gt + lease), d) == 1 then
-	x.created[x.LEASES], x.created[x.LENGTHS] = true, true
+if redis.call('ZADD', LEASES, string.format('%d', x.gt + lease), d) == 1 then
+	x.created[LEASES], x.created[LENGTHS] = true, true
 end
 local are_peers_known = not is_told_otherwise
 if is_told_otherwise then
 	me.host = host
 end
 if me.lease ~= lease then
-	redis.call('ZADD', x.LENGTHS, lease, d)
+	redis.call('ZADD', LENGTHS, lease, d)
 end
 if me.limit ~= configured and configured == -1 then
-	redis.call('ZREM', x.LIMITS, d)
-elseif me.limit ~= configured and redis.call('ZADD', x.LIMITS, configured, d) == 1 then
-	x.created[x.LIMITS] = true
+	redis.call('ZREM', LIMITS, d)
+elseif me.limit ~= configured and redis.call('ZADD', LIMITS, configured, d) == 1 then
+	x.created[LIMITS] = true
 end
 me.seq, me.lease, me.limit, me.keep = seq, lease, configured, keep and 1 or 0
 if is_reaping then
-	for _, id in ipairs(redis.call('ZRANGEBYSCORE', x.LEASES, '-inf', x.gt)) do
+	for _, id in ipairs(redis.call('ZRANGEBYSCORE', LEASES, '-inf', x.gt)) do
 		if id ~= d then
 			local r, its_install, list = record(x, id), string.sub(id, 1, 16), {}
 			for _, slot in ipairs(slots_of(x, r)) do
@@ -42,22 +42,22 @@ if is_reaping then
 			end
 			leave_queue(x, r)
 			inbox_clear(x, id)
-			place(x, x.UNAWARE, id, r.unaware_at, nil)
-			place(x, x.RECALLS, id, r.recall_at, nil)
-			redis.call('ZREM', x.LEASES, id)
-			redis.call('ZREM', x.LENGTHS, id)
-			redis.call('ZREM', x.LIMITS, id)
-			redis.call('HDEL', x.RECORDS, id)
+			place(x, UNAWARE, id, r.unaware_at, nil)
+			place(x, RECALLS, id, r.recall_at, nil)
+			redis.call('ZREM', LEASES, id)
+			redis.call('ZREM', LENGTHS, id)
+			redis.call('ZREM', LIMITS, id)
+			redis.call('HDEL', RECORDS, id)
 			x.changed[id], x.records[id] = nil, nil
-			for word in string.gmatch(redis.call('HGET', x.RECORDS, its_install), '%S+') do
+			for word in string.gmatch(redis.call('HGET', RECORDS, its_install), '%S+') do
 				if word ~= id then
 					put(list, word)
 				end
 			end
 			if #list == 1 then
-				redis.call('HDEL', x.RECORDS, its_install)
+				redis.call('HDEL', RECORDS, its_install)
 			else
-				redis.call('HSET', x.RECORDS, its_install, table.concat(list, ' '))
+				redis.call('HSET', RECORDS, its_install, table.concat(list, ' '))
 			end
 			if siblings and its_install == install then
 				siblings = list
@@ -65,11 +65,11 @@ if is_reaping then
 			are_peers_known = false
 		end
 	end
-	x.leases = redis.call('ZRANGE', x.LEASES, 0, 1, 'WITHSCORES')
+	x.leases = redis.call('ZRANGE', LEASES, 0, 1, 'WITHSCORES')
 end
 if not are_peers_known then
 	local peers, is_told = {0}, {}
-	for _, key in ipairs({x.LENGTHS, x.LIMITS}) do
+	for _, key in ipairs({LENGTHS, LIMITS}) do
 		local low = redis.call('ZRANGE', key, 0, 0, 'WITHSCORES')
 		local high = redis.call('ZRANGE', key, -1, -1, 'WITHSCORES')
 		for _, id in ipairs(low[2] ~= high[2] and {low[1], high[1]} or {}) do
@@ -80,7 +80,7 @@ if not are_peers_known then
 				is_told[id] = true
 			end
 		end
-		if key == x.LENGTHS then
+		if key == LENGTHS then
 			x.shortest = tonumber(low[2])
 		end
 	end
@@ -94,7 +94,7 @@ end
 -- ------------------------------------------------------------------ what the daemon says
 
 local function grant(x, id, number, limit, slots)
-	put(x.granted, string.format('%s %d %d %d ', id, number, limit, #slots) ..
+	put(granted, string.format('%s %d %d %d ', id, number, limit, #slots) ..
 		table.concat(slots, ' '))
 end
 
@@ -145,7 +145,7 @@ if full then
 		if is_ours then
 			mine[slot] = true
 		else
-			put(x.lost, slot .. string.format(' %d', number))
+			put(lost, slot .. string.format(' %d', number))
 		end
 	end
 	for _, a in ipairs(adopts) do   -- adopted before, but the reply was lost
@@ -167,7 +167,7 @@ if full then
 	inbox_clear(x, d)
 	local old = {}
 	if me.entries > 0 then
-		for _, m in ipairs(members(x.WANTS, d)) do
+		for _, m in ipairs(members(WANTS, d)) do
 			local e = want_parse(m)
 			old[e.id] = e
 		end
@@ -182,7 +182,7 @@ if full then
 	end
 else
 	if x.notices > 0 then
-		for _, m in ipairs(members(x.INBOX, d)) do
+		for _, m in ipairs(members(INBOX, d)) do
 			local kind, said = string.match(m, '^(%a) (.*)$', 76)
 			local id, number, slots = string.match(said, '^(%x+) (%d+) %d+ %d+ (.*)$')
 			put(box, {kind = kind, said = said, id = id, number = tonumber(number),
@@ -203,7 +203,7 @@ else
 	end
 	for _, id in ipairs(cancels) do
 		if me.entries > 0 then
-			for _, m in ipairs(members(x.WANTS, d .. ' ' .. id)) do
+			for _, m in ipairs(members(WANTS, d .. ' ' .. id)) do
 				entry_remove(x, want_parse(m))
 			end
 		end
@@ -228,7 +228,7 @@ else
 		write_leaving(x)        -- one may be cancelled and wanted again at once
 	end
 	for _, w in ipairs(wants) do
-		local m = me.entries > 0 and members(x.WANTS, d .. ' ' .. w.id)[1]
+		local m = me.entries > 0 and members(WANTS, d .. ' ' .. w.id)[1]
 		entry_put(x, w, x.gt - w.age, m and want_parse(m))
 	end
 end
@@ -256,7 +256,7 @@ for _, a in ipairs(adopts) do
 		x.last = math.max(x.last, a.number)
 		grant(x, a.id, a.number, math.max(0, a.limit), a)
 	else
-		put(x.refused, a.id)
+		put(refused, a.id)
 	end
 end
 write_leaving(x)

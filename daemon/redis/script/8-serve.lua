@@ -32,7 +32,7 @@ if not grace and (x.queued > 0 or next(x.new)) then
 	local function first_of(source)
 		if source.at > #source and source.page then
 			local from = source.last and '(' .. source.last or '[' .. source.class .. '|'
-			local page = redis.call('ZRANGEBYLEX', x.QUEUE, from, '(' .. source.class .. '}',
+			local page = redis.call('ZRANGEBYLEX', QUEUE, from, '(' .. source.class .. '}',
 				'LIMIT', 0, source.page)
 			source.page = #page == source.page and math.min(source.page * 8, 512) or nil
 			source.last = page[#page]
@@ -69,7 +69,7 @@ if not grace and (x.queued > 0 or next(x.new)) then
 	local function lowest_free()
 		local slot = freed[freed_at]
 		if not first and x.stored > 0 then
-			first, last = free_take(x, redis.call('ZPOPMIN', x.FREE)[1])
+			first, last = free_take(x, redis.call('ZPOPMIN', FREE)[1])
 		end
 		if first and (not slot or first < slot) then
 			slot, first = first, first < last and first + 1 or nil
@@ -143,10 +143,10 @@ end
 
 for _, b in ipairs(box) do
 	if b.kind == 'G' then
-		put(x.granted, b.said)
+		put(granted, b.said)
 	elseif b.kind == 'F' then
-		put(x.full, b.said)
+		put(answered_full, b.said)
 	elseif b.kind == 'L' then
-		put(x.lost, b.said)
+		put(lost, b.said)
 	end
 end

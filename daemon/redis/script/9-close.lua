@@ -15,17 +15,17 @@ me.recall = 0
 me.aware = others_queued(x, me) > 0 and NEVER or x.hot
 if is_answering then
 	place_all(x)
-	local idle, answered = redis.call('ZRANGE', x.UNAWARE, 0, 1, 'WITHSCORES'), {}
+	local idle, answered = redis.call('ZRANGE', UNAWARE, 0, 1, 'WITHSCORES'), {}
 	if not idle[1] or tonumber(idle[2]) > x.gt then
-		answered = redis.call('ZRANGE', x.NOWS, 0, -1)
+		answered = redis.call('ZRANGE', NOWS, 0, -1)
 	elseif not idle[3] or tonumber(idle[4]) > x.gt then
-		answered = members(x.NOWS, idle[1])
+		answered = members(NOWS, idle[1])
 	end
 	for _, m in ipairs(answered) do
 		local e = want_parse(m)
 		entry_remove(x, e)
 		if e.daemon == d then
-			put(x.full, e.id)
+			put(answered_full, e.id)
 		else
 			notify(x, record(x, e.daemon), 'F ' .. e.id)
 		end
@@ -40,7 +40,7 @@ place_all(x)
 if x.queued > 0 then
 	local passed, page = 0
 	repeat
-		page = redis.call('ZRANGEBYSCORE', x.RECALLS, '-inf', x.gt, 'LIMIT', passed, 100)
+		page = redis.call('ZRANGEBYSCORE', RECALLS, '-inf', x.gt, 'LIMIT', passed, 100)
 		for _, id in ipairs(page) do
 			local r = record(x, id)
 			if r == me or others_queued(x, r) == 0 then
@@ -48,9 +48,9 @@ if x.queued > 0 then
 			else
 				r.recall = x.gt + 1000000
 				r.recall_at = r.recall
-				redis.call('ZADD', x.RECALLS, r.recall, id)
+				redis.call('ZADD', RECALLS, r.recall, id)
 				x.changed[id] = r
-				put(x.pushes, {r, 'R'})
+				put(pushes, {r, 'R'})
 			end
 		end
 	until #page < 100
@@ -58,12 +58,12 @@ end
 
 -- ================================================================== close
 
-if #x.inbox > 0 then
+if #inbox > 0 then
 	if x.notices == 0 then
-		x.created[x.INBOX] = true
+		x.created[INBOX] = true
 	end
-	x.notices = x.notices + #x.inbox / 2
-	many('ZADD', x.INBOX, x.inbox)
+	x.notices = x.notices + #inbox / 2
+	many('ZADD', INBOX, inbox)
 end
 local classes = {}
 for class, n in pairs(x.n_class) do
@@ -74,7 +74,7 @@ end
 x.classes = table.concat(classes, ' ')
 write_group(x)
 
-for _, push in ipairs(x.pushes) do
+for _, push in ipairs(pushes) do
 	local r, notice = push[1], push[2]
 	redis.call('PUBLISH', channels .. r.id, string.sub(notice, 1, 1) ..
 		string.format(' %d %d %d', r.inc, x.gt, others_queued(x, r) > 0 and 1 or 0) ..
@@ -89,7 +89,7 @@ end
 local reply = {string.format('OK %d %d %d %d %d %d %d %s %d %d', live, x.in_use,
 	others_queued(x, me), x.gt, math.max(0, x.hot - x.gt), look, x.last, era,
 	grace and x.grace_end - x.gt or 0, marker.longest)}
-for _, list in ipairs({x.granted, x.lost, x.full, x.refused}) do
+for _, list in ipairs({granted, lost, answered_full, refused}) do
 	put(reply, #list)
 	for _, item in ipairs(list) do
 		put(reply, item)
