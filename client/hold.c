@@ -2,6 +2,7 @@
  *
  * Nothing that slotd granted may be forgotten: a hold that nobody takes, and one whose RELEASE
  * cannot be said, go back at the latest with the connection. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -102,7 +103,7 @@ hold_lose(struct slot_hold *hold, const char *reason)
 {
 	if (hold->lost[0] != '\0')
 		return;
-	strncat(hold->lost, reason, sizeof hold->lost - 1);
+	snprintf(hold->lost, sizeof hold->lost, "%.15s", reason);
 	proof_end(hold);
 	hold_tell(hold->conn, hold);
 }

@@ -78,11 +78,12 @@ $(B)/unit_daemon: $(UNIT_DAEMON) $(filter-out $(O)/daemon/main.o,$(DAEMON_OBJ))
 	$(if $(Q),@echo "  LINK    $@")
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(CHECK_LIBS) $(DEP_LIBS)
 
-# through slot.h alone, but for the page that the made-up slotd writes; the library's allocations can
-# be made to fail
+# through slot.h alone, but for the page that the made-up slotd writes; what the library calls can be
+# made to fail
+LIB_FAULTS := calloc realloc strdup mmap socket connect epoll_create1 timerfd_create send recvmsg
 $(B)/unit_lib: $(UNIT_LIB) $(O)/proto/page.o $(B)/libslot.a
 	$(if $(Q),@echo "  LINK    $@")
-	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -Wl,--wrap=calloc,--wrap=realloc,--wrap=strdup \
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(LIB_FAULTS:%=-Wl,--wrap=%) \
 		-o $@ $^ $(CHECK_LIBS)
 
 # with the shared library beside them

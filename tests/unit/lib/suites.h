@@ -15,7 +15,8 @@
 	SUITE(query) \
 	SUITE(garbage) \
 	SUITE(fork) \
-	SUITE(memory)
+	SUITE(memory) \
+	SUITE(fault)
 
 #define DECLARE(name) Suite *name##_suite(void);
 SUITES(DECLARE)

@@ -128,6 +128,58 @@ START_TEST(close_first)
 }
 END_TEST
 
+static void
+go_and_come(struct peer *peer)
+{
+	peer_greet_strict(peer);
+	peer_expect(peer, "ACQUIRE g limit=1");
+	peer_cell(peer, 0, "g", 1, 7, 60000);
+	peer_answer(peer, "OK 1 7 limit=1 cell=0");
+	peer_close(peer);
+	peer_pass(peer);
+	peer_greet_strict(peer);
+	peer_cell(peer, 0, "g", 1, 7, 60000);
+	peer_expect(peer, "RESUME g 1 7 limit=1");
+	peer_answer(peer, "OK 1 7 limit=1 cell=0");
+	peer_expect(peer, "RELEASE g 1 token=7");
+	peer_answer(peer, "OK");
+	peer_expect_eof(peer);
+}
+
+static int
+child_while_away(struct slot_conn *conn, struct slot_hold *hold)
+{
+	REQUIRE(slot_process(conn) == SLOT_EFORK);
+	REQUIRE(!slot_valid(hold));
+	REQUIRE(slot_release(hold) == SLOT_EFORK);
+	slot_close(conn);
+	return 0;
+}
+
+/* Its end changes nothing for the parent, which is about to connect anew. */
+START_TEST(while_away)
+{
+	struct slot_connect_options o = SLOT_CONNECT_OPTIONS_INIT;
+	struct peer *peer = peer_start(go_and_come);
+	struct slot_conn *conn = peer_connect(peer, &o);
+	struct slot_hold *hold = take(conn, "g");
+	int status;
+	pid_t pid;
+
+	while (slot_connected(conn))
+		ck_assert_int_eq(process_once(conn), 0);
+	pid = fork();
+	if (pid == 0)
+		child_exit(child_while_away(conn, hold));
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_msg(status == 0, "%s:%d (mod 256)", __FILE__, WEXITSTATUS(status));
+	peer_next(peer);
+	ck_assert_int_eq(slot_release(hold), 0);
+	slot_close(conn);
+	peer_join(peer);
+}
+END_TEST
+
 Suite *
 fork_suite(void)
 {
@@ -137,5 +189,6 @@ fork_suite(void)
 	suite_add_tcase(suite, tc);
 	tcase_add_test(tc, inherited);
 	tcase_add_test(tc, close_first);
+	tcase_add_test(tc, while_away);
 	return suite;
 }

@@ -4,41 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/unit/lib/fault.h"
 #include "tests/unit/lib/peer.h"
-
-/* The library's allocations come here (ld --wrap); those of libc itself and of Check do not. */
-void *__real_calloc(size_t n, size_t size);
-void *__real_realloc(void *p, size_t size);
-char *__real_strdup(const char *s);
-void *__wrap_calloc(size_t n, size_t size);
-void *__wrap_realloc(void *p, size_t size);
-char *__wrap_strdup(const char *s);
-
-static __thread int left = -1;  /* until one fails; -1: none does.  Only in the test's thread */
-
-static bool
-fails(void)
-{
-	return left >= 0 && left-- == 0;
-}
-
-void *
-__wrap_calloc(size_t n, size_t size)
-{
-	return fails() ? NULL : __real_calloc(n, size);
-}
-
-void *
-__wrap_realloc(void *p, size_t size)
-{
-	return fails() ? NULL : __real_realloc(p, size);
-}
-
-char *
-__wrap_strdup(const char *s)
-{
-	return fails() ? NULL : __real_strdup(s);
-}
 
 /* Answers all that comes; grants slot after slot, and keeps the account of what is held. */
 static void
@@ -99,7 +66,7 @@ story(struct peer *peer, int k)
 
 	c.path = peer->path;
 	n_called = 0;
-	left = k;
+	fault_in(k, FAULT_MEMORY);
 	code = slot_connect(&conn, &c);
 	if (code == 0) {
 		code = slot_acquire(conn, "g", NULL, &hold);
@@ -118,8 +85,7 @@ story(struct peer *peer, int k)
 		ck_assert_int_eq(n_held, 0);
 		slot_close(conn);
 	}
-	failed = left < 0;
-	left = -1;
+	failed = fault_over();
 	ck_assert_msg(code == 0 || (failed && code == SLOT_ENOMEM), "k=%d: %d", k, code);
 	return failed;
 }

@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "tests/unit/lib/peer.h"
@@ -775,34 +774,6 @@ START_TEST(valid_in_another_thread)
 }
 END_TEST
 
-/* A child that has the handles, while slotd is away: its end changes nothing for the parent. */
-START_TEST(child_while_away)
-{
-	struct peer *peer = peer_start(resume);
-	struct diary diary = {.n = 0};
-	struct slot_conn *conn = connect_with(peer, &diary);
-	struct slot_hold *g = take(conn, "g"), *raw = take(conn, "raw");
-	int status;
-	pid_t pid;
-
-	watch_until_connected(conn, 0);
-	pid = fork();
-	if (pid == 0) {
-		status = slot_process(conn) == SLOT_EFORK && slot_release(g) == SLOT_EFORK ? 0 : 1;
-		slot_close(conn);
-		_exit(status);
-	}
-	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
-	ck_assert_int_eq(status, 0);
-	peer_next(peer);
-	watch_until_connected(conn, 1);
-	ck_assert_int_eq(slot_release(g), 0);
-	ck_assert_int_eq(slot_release(raw), SLOT_ELOST);
-	slot_close(conn);
-	peer_join(peer);
-}
-END_TEST
-
 Suite *
 reconnect_suite(void)
 {
@@ -827,6 +798,5 @@ reconnect_suite(void)
 	tcase_add_test(tc, own_time_is_up);
 	tcase_add_test(tc, no_slotd);
 	tcase_add_test(tc, valid_in_another_thread);
-	tcase_add_test(tc, child_while_away);
 	return suite;
 }
