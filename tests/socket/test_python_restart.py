@@ -10,7 +10,7 @@ import unittest
 from fleet import fleet, no_grace
 from pyclient import asked, settle, slotd as py
 from redis import Redis
-from slotd import TIMEOUT, Daemon, Failure
+from slotd import TIMEOUT, Daemon, Failure, wait_end
 
 
 def wait_until(condition):
@@ -44,8 +44,8 @@ class Restart(unittest.TestCase):
             holds = [connection.acquire("g", 7, py.FOREVER) for _ in range(5)]
             holds.append(connection.acquire("g", 7, py.FOREVER, n=2, label="two"))
             waiting = asked(connection, "g", 7, py.FOREVER)
-            for _ in range(2):
-                slotd.kill(keep=True)
+            for end in slotd.kill, slotd.stop, slotd.kill:
+                end(keep=True)
                 self.assertEqual([hold.valid() for hold in holds], [True] * 6)
                 slotd.start()
                 settle(connection, holds)
@@ -115,6 +115,25 @@ class Restart(unittest.TestCase):
                         self.assertRegex(place, "place=1 .* left=-")
                         hold.release()
                         second.result(TIMEOUT).release()
+
+    def test_stop_that_takes_its_time(self):
+        """Who holds works on; who waits is served by the next slotd; now or never is never."""
+        with Daemon("[daemon]\nstop_ms = 3600000\n") as slotd, py.Connection(slotd.socket) as connection:
+            hold = connection.acquire("g", 1)
+            waiting = asked(connection, "g", 1, py.FOREVER)
+            slotd.process.send_signal(signal.SIGTERM)
+            slotd.log.wait_for("stopping")
+            later = connection._acquire("g", 1, py.FOREVER).future
+            with self.assertRaises(py.SlotdError) as caught:
+                connection.acquire("h", 1, 0)
+            self.assertEqual(caught.exception.code, "shutdown")
+            self.assertEqual((hold.valid(), hold.lost), (True, None))
+            hold.release()                  # the last: it ends
+            self.assertEqual(wait_end(slotd.process, "slotd"), 0)
+            slotd.kill(keep=True)
+            slotd.start()
+            waiting.result(TIMEOUT).release()
+            later.result(TIMEOUT).release()
 
     def test_waiter_whose_time_runs_out_meanwhile(self):
         with Daemon() as slotd, py.Connection(slotd.socket, connect_timeout=0.05) as connection:
