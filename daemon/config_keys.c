@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "daemon/config.h"
+#include "daemon/core/alloc.h"
 #include "daemon/core/arbiter.h"
 #include "daemon/log.h"
 #include "proto/wire.h"
@@ -117,15 +118,11 @@ static int
 set_text(const struct config_key *key, const char *text, char **value)
 {
 	size_t len = strlen(text);
-	char *copy;
 
 	if (len < (size_t)key->min || len > (size_t)key->max)
 		return -1;
-	copy = strdup(text);
-	if (copy == NULL)
-		return -1;
-	free(*value);
-	*value = copy;
+	*value = alloc_resize(*value, len + 1);
+	memcpy(*value, text, len + 1);
 	return 0;
 }
 

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "daemon/config.h"
+#include "daemon/core/alloc.h"
 #include "daemon/lock.h"
 #include "daemon/log.h"
 #include "daemon/loop.h"
@@ -283,6 +284,8 @@ main(int argc, char **argv)
 
 	keep_standard_fds();
 	signal(SIGPIPE, SIG_IGN);
+	if (alloc_is_short())
+		fatal("no memory to keep in reserve");
 	config = read_config(&options);
 	if (options.only_check) {
 		config_free(config);

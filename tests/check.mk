@@ -11,6 +11,8 @@
 #                           ONLY='daemon killed,way cut', ALONE=1: a daemon without Redis
 #   make mutants            shows that the simulator finds each rule of the core that is switched off
 #   make check-valgrind     everything under valgrind (slow; some of it: TESTS="tests/socket/test_close.py")
+#   make fail               each allocation, system call and exchange fails once in turn; a sample of
+#                           that is in make check
 #   make fuzz               each fuzzer for FUZZ_SECONDS (clang)
 
 FUZZ_SECONDS ?= 30
@@ -34,23 +36,26 @@ REPLAYS     := $(FUZZERS:%=$(B)/%)
 # the C programs of tests/socket/test_*.py
 LIVE_PROGRAMS := $(patsubst tests/socket/%.c,$(B)/%,$(wildcard tests/socket/*.c))
 
-UNIT_TESTS  := $(B)/unit_core $(B)/unit_daemon $(B)/unit_lib $(REPLAYS)
+UNIT_TESTS  := $(B)/unit_core $(B)/unit_daemon $(B)/unit_lib $(REPLAYS) $(B)/fail_exchange
 # what a variant of the build has to say something new about: not the project itself (build, install,
 # pages), not what the two backends say of each other, not that a rule is missed
 MODEL_TESTS := $(B)/sim $(B)/scenario $(if $(VARIANT),,$(B)/mutants $(B)/diff)
 LIVE_TESTS  := $(sort $(wildcard tests/socket/test_*.py tests/scenario/test_*.py) $(if $(VARIANT),,$(wildcard tests/project/test_*.py)))
 TEST_ENV    = SIM=$(B)/sim SLOTD=$(B)/slotd SLOTCTL=$(B)/slotctl LIBSLOT=$(B)/libslot.a \
-	TEST_CC="$(CC) $(if $(SAN),-fsanitize=$(SAN))"
+	TEST_CC="$(CC) $(if $(SAN),-fsanitize=$(SAN))" SLOTD_FAIL=$(B)/slotd_fail FAIL_CLIENT=$(B)/fail_client
 
 # faults on real processes; of its own, as valgrind would be one fault more
 CHAOS_TESTS := $(sort $(wildcard tests/chaos/test_*.py))
 CHAOS_PROGRAMS := $(B)/chaos_job $(B)/chaos_libslot
 
+# calls that are made to fail; likewise
+FAIL_PROGRAMS := $(B)/slotd_fail $(B)/fail_client
+
 .PHONY: check-san check-valgrind fuzz $(FUZZERS:%=fuzz-%)
 
-check: $(PROGRAMS) $(LIVE_PROGRAMS) $(CHAOS_PROGRAMS) $(UNIT_TESTS) $(MODEL_TESTS) | build/deps-check
-	$(Q)$(TEST_ENV) tests/run.py $(UNIT_TESTS) $(MODEL_TESTS) tests/sim/test_sim.py $(LIVE_TESTS) \
-		$(CHAOS_TESTS)
+check: $(PROGRAMS) $(LIVE_PROGRAMS) $(CHAOS_PROGRAMS) $(FAIL_PROGRAMS) $(UNIT_TESTS) $(MODEL_TESTS) | build/deps-check
+	$(Q)$(TEST_ENV) FAIL_SAMPLE=16 tests/run.py $(UNIT_TESTS) $(MODEL_TESTS) tests/sim/test_sim.py \
+		$(LIVE_TESTS) $(CHAOS_TESTS) tests/fail/test_fail.py
 
 check-san:
 	$(Q)$(MAKE) --no-print-directory check SAN=address,undefined
@@ -148,6 +153,29 @@ $(O)/mutants/%.o: %.c Makefile build/deps.mk
 	@mkdir -p $(@D)
 	$(if $(Q),@echo "  CC      $< (mutants)")
 	$(Q)$(CC) $(ALL_CPPFLAGS) -DARB_MUTATIONS $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+# slotd, and a program with libslot, whose calls can be made to fail: `make check` tries some of them
+FAIL_CALLS := malloc calloc realloc strdup socket connect accept4 send sendmsg recv recvmsg read write
+FAIL_WRAP   = $(foreach call,$(FAIL_CALLS) $(1),-Wl,--wrap=$(call))
+
+.PHONY: fail
+fail: $(FAIL_PROGRAMS) $(B)/fail_exchange | build/deps-check
+	$(Q)$(B)/fail_exchange
+	$(Q)$(TEST_ENV) PYTHONPATH=tests/lib PYTHONDONTWRITEBYTECODE=1 python3 tests/fail/test_fail.py
+
+$(B)/slotd_fail: $(DAEMON_OBJ) $(O)/tests/fail/fail.o $(O)/tests/fail/fail_redis.o
+	$(if $(Q),@echo "  LINK    $@")
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(call FAIL_WRAP,redisAsyncConnectUnix redisAsyncCommandArgv) \
+		-o $@ $^ $(DEP_LIBS)
+
+$(B)/fail_client: $(O)/tests/fail/client.o $(O)/tests/fail/fail.o $(B)/libslot.a
+	$(if $(Q),@echo "  LINK    $@")
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(FAIL_WRAP) -o $@ $^
+
+$(B)/fail_exchange: $(O)/tests/fail/exchange.o $(O)/tests/fuzz/fleet.o $(O)/tests/fuzz/fleet_client.o \
+		$(O)/tests/sim/message.o $(CORE_OBJ)
+	$(if $(Q),@echo "  LINK    $@")
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^
 
 # A fuzzer is built twice: with a main that replays tests/fuzz/corpus/NAME, for `make check`, and
 # with libFuzzer, from objects of their own.

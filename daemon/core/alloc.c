@@ -17,7 +17,7 @@ alloc_is_short(void)
 }
 
 void *
-alloc_resize(void *p, size_t size)
+alloc_try(void *p, size_t size)
 {
 	void *resized = realloc(p, size);
 
@@ -26,6 +26,14 @@ alloc_resize(void *p, size_t size)
 		reserve = NULL;
 		resized = realloc(p, size);
 	}
+	return resized;
+}
+
+void *
+alloc_resize(void *p, size_t size)
+{
+	void *resized = alloc_try(p, size);
+
 	if (resized == NULL) {
 		fprintf(stderr, "slotd: no memory for %zu bytes more, and no reserve is left\n", size);
 		abort();

@@ -3,14 +3,17 @@
  * Where one request can be refused its memory, calloc() is called directly and ERR nomem is the
  * answer.  What stands here is for the rest, where there is nobody left to tell: a grant that has
  * arrived, a timer, an answer.  A reserve is kept for that.  While it is used up, new clients and
- * requests are refused (alloc_is_short), so that what is held can be kept and given back; when that
- * does not help either, slotd ends loudly. */
+ * requests are refused (alloc_is_short), so that what is held can be kept and given back.  When it
+ * does not suffice either, what one client needs ends that client, all else ends slotd, loudly. */
 #ifndef ALLOC_H
 #define ALLOC_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdlib.h>
+
+/* realloc(), with the reserve behind it; NULL: even that does not suffice. */
+void *alloc_try(void *p, size_t size);
 
 /* Never NULL. */
 void *alloc_new(size_t size);

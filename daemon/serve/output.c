@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/core/alloc.h"
+
 #define FIRST_SIZE 256          /* most answers are one short line */
 #define SPARES_MAX 256
 
@@ -25,7 +27,7 @@ first_buffer(void)
 	struct spare *spare = spares;
 
 	if (spare == NULL)
-		return malloc(FIRST_SIZE);
+		return alloc_try(NULL, FIRST_SIZE);
 	spares = spare->next;
 	n_spares--;
 	return (char *)spare;
@@ -52,7 +54,7 @@ output_grow(struct output *out, size_t more)
 	do
 		size = size < FIRST_SIZE ? FIRST_SIZE : size * 2;
 	while (size - out->end < more);
-	bytes = realloc(out->bytes, size);
+	bytes = alloc_try(out->bytes, size);
 	if (bytes == NULL)
 		return false;
 	out->bytes = bytes;

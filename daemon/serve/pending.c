@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/core/alloc.h"
 #include "daemon/serve/server.h"
 #include "daemon/serve/session.h"
 
@@ -61,7 +62,7 @@ pending_new(struct client *client, enum wire_verb verb, const char *tag)
 	if (pending != NULL)
 		server->spare = pending->next_spare;
 	else
-		pending = malloc(sizeof *pending);
+		pending = alloc_try(NULL, sizeof *pending);
 	if (pending == NULL)
 		return NULL;
 	pending->id = 0;
@@ -123,7 +124,7 @@ pending_wait(struct pending *pending)
 static bool
 set_answer(struct pending *pending, const char *lines, size_t len)
 {
-	pending->answer = malloc(len);
+	pending->answer = alloc_try(NULL, len);
 	if (pending->answer == NULL) {
 		session_break(pending->client, "no memory to hold its answers back");
 		return false;

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "daemon/config.h"
+#include "daemon/core/alloc.h"
 #include "daemon/log.h"
 #include "daemon/loop.h"
 #include "daemon/page.h"
@@ -304,7 +305,7 @@ keep_rest(struct client *client, const char *bytes, size_t len)
 	client->rest_len = (uint32_t)len;
 	if (len == 0)
 		return;
-	client->rest = malloc(len);
+	client->rest = alloc_try(NULL, len);
 	if (client->rest == NULL) {
 		client->rest_len = 0;
 		session_break(client, "no memory for its input");
@@ -405,21 +406,24 @@ read_on(struct client *client)
 		session_break(client, "no memory for its events");
 }
 
-/* Is there room for one more connection of that user?  Else it is told so. */
-static bool
-admit(struct server *server, uint32_t uid, int fd)
+/* Is there room for one more connection of that user?  If not, line says so.  -> its length, or 0 */
+static size_t
+refusal(struct server *server, uint32_t uid, char *line)
 {
 	uint32_t max = (uint32_t)server->config->max_clients_per_uid;
-	char line[ANSWER_MAX];
 	bool is_news;
 
+	if (alloc_is_short()) {
+		log_warnx("no memory for more clients; refusing connections");
+		server->dropped.no_memory++;
+		return answer_error(WIRE_ERR_NOMEM, line);
+	}
 	if (max == 0 || users_enter(&server->users, uid, max, &is_news))
-		return true;
+		return 0;
 	if (is_news)
 		log_warnx("max_clients_per_uid: uid=%u has %u connections; more are refused", uid, max);
 	server->dropped.per_uid++;
-	(void)send(fd, line, answer_clients_of(uid, max, line), MSG_NOSIGNAL);
-	return false;
+	return answer_clients_of(uid, max, line);
 }
 
 void
@@ -428,20 +432,20 @@ session_open(struct server *server, int fd)
 	struct ucred peer = {0};
 	socklen_t len = sizeof peer;
 	struct event_base *base = loop_base(server->loop);
-	struct client *client = alloc_is_short() ? NULL : calloc(1, sizeof *client);
+	struct client *client;
+	char line[ANSWER_MAX];
+	size_t refused;
 
-	if (client == NULL || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0) {
-		log_warn("a connection is closed at once");
-		server->dropped.no_memory++;
-		free(client);
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
+		fatal("getsockopt: SO_PEERCRED");
+	refused = refusal(server, peer.uid, line);
+	if (refused > 0) {
+		(void)send(fd, line, refused, MSG_NOSIGNAL);
 		close(fd);
 		return;
 	}
-	if (!admit(server, peer.uid, fd)) {
-		free(client);
-		close(fd);
-		return;
-	}
+	client = alloc_new(sizeof *client);
+	*client = (struct client){0};
 	client->id = ++server->last_client;
 	client->server = server;
 	client->fd = fd;
