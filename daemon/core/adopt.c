@@ -15,7 +15,8 @@ adopt_free(struct arb *arb, struct adopt *a, bool keep_hold)
 		g->cancels[g->n_cancels++] = a->id;
 	}
 	TAILQ_REMOVE(&g->adopts, a, of_group);
-	TAILQ_REMOVE(&a->hold->client->adopts, a, of_client);
+	if (a->hold->client != NULL)
+		TAILQ_REMOVE(&a->hold->client->adopts, a, of_client);
 	HASH_DEL(arb->adopts, a);
 	if (!keep_hold)
 		hold_free(arb, a->hold);
@@ -23,14 +24,38 @@ adopt_free(struct arb *arb, struct adopt *a, bool keep_hold)
 	group_touch(arb, g);
 }
 
-void
-adopt_refuse(struct arb *arb, struct adopt *a)
+static void
+answer(struct arb *arb, const struct adopt *a, enum wire_code code)
 {
-	struct arb_action *act = arb_answer(arb, a->hold->client->id, a->id, WIRE_ERR_LOST);
+	struct arb_action *act;
 
+	if (a->hold->client == NULL)
+		return;
+	act = arb_answer(arb, a->hold->client->id, a->id, code);
 	act->group = a->group->name;
 	act->slot = a->hold->slots[0];
+}
+
+void
+adopt_refuse(struct arb *arb, struct adopt *a, enum wire_code code)
+{
+	answer(arb, a, code);
 	adopt_free(arb, a, false);
+}
+
+/* We are stopping: its client is to try our successor, and believes until then what its cell says.
+ * So if the backend has been asked, and gives us the slots, we must not give them back before that is
+ * over. */
+void
+adopt_leave(struct arb *arb, struct adopt *a)
+{
+	answer(arb, a, WIRE_ERR_SHUTDOWN);
+	if (!a->sent || !RULE(LEAVE_ADOPTED)) {
+		adopt_free(arb, a, false);
+		return;
+	}
+	TAILQ_REMOVE(&a->hold->client->adopts, a, of_client);
+	a->hold->client = NULL;
 }
 
 static bool
@@ -78,10 +103,14 @@ adopt_again(struct arb *arb, struct adopt *a)
 	struct hold *h = slot_find(a->group, a->hold->slots[0])->hold;
 
 	a->sent = false;
+	if (a->hold->client == NULL) {
+		adopt_free(arb, a, false);
+		return;
+	}
 	if (h == NULL || h->state != HOLD_HELD || h->token != a->hold->token ||
 	    h->client->uid != a->hold->client->uid || !same_slots(h, a->hold->n, a->hold->slots) ||
 	    !relabel(h, a->hold->label)) {
-		adopt_refuse(arb, a);
+		adopt_refuse(arb, a, WIRE_ERR_LOST);
 		return;
 	}
 	hold_move(arb, h, a->hold->client, a->id);
@@ -140,6 +169,10 @@ adopt_resume(struct arb *arb, struct client *c, const struct arb_event *e)
 	}
 	if (known > 0 ? same < n || idle < n || !group_is_valid(arb, g) || g->doubt : !inherited) {
 		refuse_resume(arb, c, e, WIRE_ERR_LOST);
+		return;
+	}
+	if (arb->stopping && known == 0) {      /* its next daemon may have it */
+		refuse_resume(arb, c, e, WIRE_ERR_SHUTDOWN);
 		return;
 	}
 	if ((h = hold_new(c, g, n, e->resume.label)) == NULL ||

@@ -63,7 +63,7 @@ run_timers(struct arb *arb)
 			hold_timer(arb, HEAP_OF(t, struct hold, timer));
 			break;
 		case TIMER_ADOPT:
-			adopt_refuse(arb, HEAP_OF(t, struct adopt, timer));
+			adopt_refuse(arb, HEAP_OF(t, struct adopt, timer), WIRE_ERR_LOST);
 			break;
 		}
 	}
@@ -121,8 +121,12 @@ static void
 stop(struct arb *arb)
 {
 	struct group *g, *tmp;
+	struct adopt *a, *next;
 
 	arb->stopping = true;
+	HASH_ITER (hh, arb->adopts, a, next)
+		if (a->hold->client != NULL)
+			adopt_leave(arb, a);
 	HASH_ITER (hh, arb->groups, g, tmp) {
 		while (!TAILQ_EMPTY(&g->waiters))
 			waiter_refuse(arb, TAILQ_FIRST(&g->waiters), WIRE_ERR_SHUTDOWN);
@@ -227,12 +231,15 @@ arb_free(struct arb *arb)
 {
 	struct client *c, *next_client;
 	struct group *g, *next_group;
+	struct adopt *a, *next_adopt;
 	struct other_lease *other, *next_other;
 
 	if (arb == NULL)
 		return;
 	HASH_ITER (hh, arb->clients, c, next_client)
 		client_gone(arb, c);
+	HASH_ITER (hh, arb->adopts, a, next_adopt)
+		adopt_free(arb, a, false);
 	HASH_ITER (hh, arb->groups, g, next_group)
 		group_free(arb, g);
 	HASH_ITER (hh, arb->other_leases, other, next_other) {

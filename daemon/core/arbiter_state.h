@@ -23,6 +23,7 @@
 #define TOKEN_BITS XCH_TOKEN_BITS
 #define TOKEN_COUNT_MAX ((1u << TOKEN_BITS) - 1)
 #define LOST_MAX 64             /* lost holds that a client has not released, remembered for it */
+#define CLASSES_MAX 256         /* different limits of those who wait for a group: they are walked */
 #define RETRY (1000 * NSEC_MS)  /* after an error of the backend */
 #define LOOK_SLACK (20 * NSEC_MS) /* behind the moment when something will have changed */
 
@@ -64,7 +65,7 @@ struct hold {
 	uint32_t limit;
 	nsec since;
 	nsec length;            /* hold=, or NSEC_NEVER */
-	struct timer timer;     /* HELD: its forced end; ENDING: when its slots go on */
+	struct timer timer;     /* HELD, OPEN: its forced end; ENDING: when its slots go on */
 	bool is_many;           /* was granted n > 1 */
 	bool is_page;           /* HELD: it has cells, and its client reads them */
 	TAILQ_ENTRY(hold) of_client; /* client->holds, ->opens, or ->lost */
@@ -98,7 +99,8 @@ struct waiter {
 	UT_hash_handle hh;      /* arb->waiters */
 };
 
-/* A hold of our predecessor's that is being taken over. */
+/* A hold of our predecessor's that is being taken over.  Its hold's client is NULL once we stop and
+ * the backend may have given us the slots: see adopt_leave(). */
 struct adopt {
 	uint64_t id;
 	struct hold *hold;      /* with its slots, token and limit */
@@ -141,6 +143,7 @@ struct group {
 	uint32_t n_waiters;
 	uint32_t n_nows;        /* of those: now or never */
 	LIST_HEAD(, wclass) classes;  /* only those with waiters */
+	uint32_t n_classes;
 	TAILQ_HEAD(, adopt) adopts;
 
 	int64_t configured, asked, live;
@@ -275,6 +278,7 @@ void hold_let_go(struct arb *arb, struct hold *h);              /* frees h */
 void hold_drop_slot(struct arb *arb, struct hold *h, struct slot *s); /* may free h */
 void hold_lost(struct arb *arb, struct hold *h, enum arb_lost reason); /* its slots must be gone */
 void hold_end(struct arb *arb, struct hold *h, enum arb_lost reason);  /* ENDING for the margin */
+void hold_rest(struct arb *arb, struct hold *h, uint64_t token, nsec until); /* ENDING, of nobody here */
 void hold_slot_lost(struct arb *arb, struct group *g, uint32_t num, uint64_t number);
 
 /* The cell of each slot. */
@@ -319,7 +323,8 @@ void adopt_resume(struct arb *arb, struct client *c, const struct arb_event *e);
 struct adopt *adopt_of(const struct group *g, const struct xch_grant *grant);
 void adopt_again(struct arb *arb, struct adopt *a);
 void adopt_free(struct arb *arb, struct adopt *a, bool keep_hold);
-void adopt_refuse(struct arb *arb, struct adopt *a);
+void adopt_refuse(struct arb *arb, struct adopt *a, enum wire_code code); /* answers and frees */
+void adopt_leave(struct arb *arb, struct adopt *a);             /* we stop: answers SHUTDOWN */
 
 /* ---- sync.c: exchanges, replies, pushes */
 void sync_compose(struct arb *arb, struct group *g);

@@ -51,7 +51,7 @@ check_waiters(const struct arb *arb, const struct group *g)
 {
 	const struct waiter *w, *before = NULL;
 	const struct wclass *cls;
-	uint32_t n = 0, nows = 0, of_classes = 0;
+	uint32_t n = 0, nows = 0, of_classes = 0, n_classes = 0;
 
 	TAILQ_FOREACH (w, &g->waiters, of_group) {
 		assert(w->group == g && w->hold->state == HOLD_ASKED && w->hold->client != NULL);
@@ -71,7 +71,9 @@ check_waiters(const struct arb *arb, const struct group *g)
 		}
 		assert(cls->n > 0 && cls->n_sent + unsent == cls->n && cls->n_sent <= XCH_WANTS_MAX);
 		of_classes += cls->n;
+		n_classes++;
 	}
+	assert(n_classes == g->n_classes && n_classes <= CLASSES_MAX);
 	assert(of_classes == n);
 	/* whoever could be served at once is at least on the way to the backend */
 	if (n > 0 && g->request == NULL && g->retry_at <= arb->now && !arb->gone && (arb->link_up >> g->link & 1) != 0)

@@ -176,6 +176,8 @@ client_release_all(struct arb *arb, struct client *c, uint64_t request)
 
 	for (; !TAILQ_EMPTY(&c->waiters); waits++)
 		waiter_refuse(arb, TAILQ_FIRST(&c->waiters), WIRE_ERR_CANCELLED);
+	for (; !TAILQ_EMPTY(&c->adopts); waits++)
+		adopt_refuse(arb, TAILQ_FIRST(&c->adopts), WIRE_ERR_CANCELLED);
 	for (; !TAILQ_EMPTY(&c->opens); holds++)
 		hold_free(arb, TAILQ_FIRST(&c->opens));
 	while (!TAILQ_EMPTY(&c->holds)) {
@@ -191,16 +193,23 @@ client_release_all(struct arb *arb, struct client *c, uint64_t request)
 	act->m = waits;
 }
 
+/* Of a RESUME: its client gives up what it had. */
 void
 client_cancel(struct arb *arb, struct client *c, const struct arb_event *e)
 {
+	uint64_t id = e->cancel.request;
 	struct waiter *w;
+	struct adopt *a;
 
-	HASH_FIND(hh, arb->waiters, &e->cancel.request, sizeof e->cancel.request, w);
-	if (w == NULL || w->hold->client != c) {
+	HASH_FIND(hh, arb->waiters, &id, sizeof id, w);
+	HASH_FIND(hh, arb->adopts, &id, sizeof id, a);
+	if (w != NULL && w->hold->client == c) {
+		waiter_refuse(arb, w, WIRE_ERR_CANCELLED);
+	} else if (a != NULL && a->hold->client == c) {
+		adopt_refuse(arb, a, WIRE_ERR_CANCELLED);
+	} else {
 		arb_answer(arb, c->id, e->request, WIRE_ERR_NOTAG);
 		return;
 	}
-	waiter_refuse(arb, w, WIRE_ERR_CANCELLED);
 	arb_answer(arb, c->id, e->request, WIRE_OK);
 }

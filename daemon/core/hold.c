@@ -351,22 +351,74 @@ hold_lost(struct arb *arb, struct hold *h, enum arb_lost reason)
 	hold_bury(arb, h);
 }
 
-/* We end it ourselves.  Its client may go on until it has read of that: the slots are nobody's
- * until the margin has passed. */
+/* Its slots are nobody's until then. */
+static void
+end_until(struct arb *arb, struct hold *h, nsec until)
+{
+	for (uint32_t i = 0; i < h->n; i++)
+		slot_move(h->group, slot_find(h->group, h->slots[i]), SLOT_ENDING);
+	h->state = HOLD_ENDING;
+	timer_set(arb, &h->timer, until);
+	group_touch(arb, h->group);
+}
+
+static nsec
+heard_by(const struct arb *arb)
+{
+	return arb->now + (RULE(LOST_FIRST) ? arb->conf.margin : 0);
+}
+
+/* We end it ourselves.  Its client may go on until it has read of that: so long its slots rest. */
 void
 hold_end(struct arb *arb, struct hold *h, enum arb_lost reason)
 {
 	assert(h->state == HOLD_HELD);
 	tell_lost(arb, h, reason);
-	for (uint32_t i = 0; i < h->n; i++)
-		slot_move(h->group, slot_find(h->group, h->slots[i]), SLOT_ENDING);
-	h->state = HOLD_ENDING;
 	arb->n_holds--;
-	timer_set(arb, &h->timer, arb->now + (RULE(LOST_FIRST) ? arb->conf.margin : 0));
-	group_touch(arb, h->group);
+	end_until(arb, h, heard_by(arb));
 }
 
-/* The backend says that this slot is another's.  Those that were granted with it go back. */
+/* Slots that are granted to us, idle now, are those of a client that will resume them at our
+ * successor: until its cell ends they rest. */
+void
+hold_rest(struct arb *arb, struct hold *h, uint64_t token, nsec until)
+{
+	assert(h->state == HOLD_ASKED && h->client == NULL);
+	h->token = token;
+	for (uint32_t i = 0; i < h->n; i++) {
+		struct slot *s = slot_find(h->group, h->slots[i]);
+
+		slot_move(h->group, s, SLOT_HELD);
+		s->hold = h;
+		s->token = token;
+	}
+	TAILQ_INSERT_TAIL(&h->group->holds, h, of_group);
+	end_until(arb, h, until);
+}
+
+/* h, of which a slot is gone, is told LOST as a whole, and what is left of it ends.  Of the slot so
+ * much stays as its client needs to be answered when it gives it back. */
+static void
+lose_slot(struct arb *arb, struct hold *h, uint32_t num)
+{
+	struct hold *gone;
+	uint32_t i = 0;
+
+	while (h->slots[i] != num)
+		i++;
+	if (h->client != NULL && (gone = hold_new(h->client, h->group, 1, NULL)) != NULL) {
+		gone->slots[0] = num;
+		gone->token = h->token;
+		hold_bury(arb, gone);
+	}
+	h->n--;
+	if (h->client != NULL)
+		h->client->n_slots--;
+	memmove(h->slots + i, h->slots + i + 1, (h->n - i) * sizeof *h->slots);
+}
+
+/* The backend says that this slot is another's.  What was granted with it goes back when its client
+ * can have heard. */
 void
 hold_slot_lost(struct arb *arb, struct group *g, uint32_t num, uint64_t number)
 {
@@ -375,15 +427,18 @@ hold_slot_lost(struct arb *arb, struct group *g, uint32_t num, uint64_t number)
 
 	if (s == NULL || s->number != number)
 		return;
-	if ((h = s->hold) == NULL) {
-		slot_forget(g, s);
+	h = s->hold;
+	slot_forget(g, s);
+	if (h == NULL)
 		return;
+	if (h->n == 1) {
+		hold_lost(arb, h, ARB_LOST_TAKEN);
+	} else if (h->state == HOLD_ENDING) {
+		lose_slot(arb, h, num);
+	} else {
+		tell_lost(arb, h, ARB_LOST_TAKEN);
+		lose_slot(arb, h, num);
+		arb->n_holds--;
+		end_until(arb, h, heard_by(arb));
 	}
-	for (uint32_t i = 0; i < h->n; i++) {
-		if (h->slots[i] == num)
-			slot_forget(g, s);
-		else
-			slot_give_back(g, slot_find(g, h->slots[i]));
-	}
-	hold_lost(arb, h, ARB_LOST_TAKEN);
 }

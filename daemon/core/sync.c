@@ -259,6 +259,7 @@ heard_granted(struct arb *arb, struct group *g, const struct xch_grant *grant, b
 {
 	uint32_t known = 0;
 	uint64_t request = grant->id, token = grant->number << TOKEN_BITS | 1;
+	nsec until = NSEC_NEVER;
 	struct hold *h = NULL;
 	struct waiter *w;
 	struct adopt *a;
@@ -287,6 +288,7 @@ heard_granted(struct arb *arb, struct group *g, const struct xch_grant *grant, b
 		h = a->hold;
 		request = a->id;
 		token = h->token;
+		until = a->timer.at;
 		a->sent = false;
 		adopt_free(arb, a, true);
 		arb->stats.adoptions++;
@@ -306,8 +308,10 @@ heard_granted(struct arb *arb, struct group *g, const struct xch_grant *grant, b
 	}
 	if (grant->number > g->granted)
 		g->granted = grant->number;
-	if (h != NULL)
+	if (h != NULL && h->client != NULL)
 		hold_give(arb, h, request, token, grant->limit);
+	else if (h != NULL)
+		hold_rest(arb, h, token, until);
 }
 
 static void
@@ -332,7 +336,7 @@ heard_refused(struct arb *arb, struct group *g, uint64_t id)
 	if (a == NULL || a->group != g)
 		return;
 	a->sent = false;
-	adopt_refuse(arb, a);
+	adopt_refuse(arb, a, WIRE_ERR_LOST);
 }
 
 /* Another daemon runs with our install id. */

@@ -11,15 +11,26 @@
 /* ------------------------------------------------------------------ classes */
 
 static struct wclass *
-class_get(struct group *g, int64_t own)
+class_find(const struct group *g, int64_t own)
 {
 	struct wclass *cls;
 
 	LIST_FOREACH (cls, &g->classes, link)
 		if (cls->own == own)
-			return cls;
+			break;
+	return cls;
+}
+
+static struct wclass *
+class_get(struct group *g, int64_t own)
+{
+	struct wclass *cls = class_find(g, own);
+
+	if (cls != NULL)
+		return cls;
 	if ((cls = calloc(1, sizeof *cls)) == NULL)
 		return NULL;
+	g->n_classes++;
 	cls->own = own;
 	TAILQ_INIT(&cls->unsent);
 	LIST_INSERT_HEAD(&g->classes, cls, link);
@@ -27,10 +38,11 @@ class_get(struct group *g, int64_t own)
 }
 
 static void
-class_drop(struct wclass *cls)
+class_drop(struct group *g, struct wclass *cls)
 {
 	if (cls->n > 0)
 		return;
+	g->n_classes--;
 	LIST_REMOVE(cls, link);
 	free(cls);
 }
@@ -104,7 +116,7 @@ waiter_free(struct arb *arb, struct waiter *w, bool keep_hold)
 		TAILQ_REMOVE(&w->cls->unsent, w, of_class);
 	}
 	w->cls->n--;
-	class_drop(w->cls);
+	class_drop(g, w->cls);
 	TAILQ_REMOVE(&g->waiters, w, of_group);
 	TAILQ_REMOVE(&w->hold->client->waiters, w, of_client);
 	HASH_DEL(arb->waiters, w);
@@ -222,6 +234,36 @@ waiter_refuse_all(struct arb *arb, struct group *g, const char *text)
 	}
 }
 
+/* How many of the waiters the backend may serve with what is under way or about to be sent: nobody
+ * knows which. */
+static uint64_t
+may_be_served(const struct arb *arb, const struct group *g, int64_t limit)
+{
+	if ((arb->link_up >> g->link & 1) == 0 || (g->synced && g->request == NULL))
+		return 0;
+	return limit == XCH_NO_LIMIT ? XCH_WANTS_MAX : (uint64_t)limit;
+}
+
+/* Those that wait beyond what max_waiters allows, the newest first.  A now-or-never want does not
+ * wait. */
+static void
+check_queue(struct arb *arb, struct group *g, uint64_t besides)
+{
+	struct waiter *w = TAILQ_LAST(&g->waiters, waiter_list), *before;
+
+	for (; g->max_waiters != 0 && g->n_waiters - g->n_nows > g->max_waiters + besides; w = before) {
+		before = TAILQ_PREV(w, waiter_list, of_group);
+		if (!w->now)
+			waiter_refuse(arb, w, WIRE_ERR_QUEUEFULL);
+	}
+}
+
+void
+waiter_check_queue(struct arb *arb, struct group *g)
+{
+	check_queue(arb, g, 0);
+}
+
 /* ------------------------------------------------------------------ ACQUIRE */
 
 static struct arb_action *
@@ -288,11 +330,18 @@ waiter_acquire(struct arb *arb, struct client *c, uint64_t request, const struct
 		refuse_acquire(arb, c, request, WIRE_ERR_FULL, a)->limit = (uint32_t)limit;
 		return;
 	}
+	if (g->n_classes >= CLASSES_MAX && class_find(g, a->limit) == NULL) {
+		struct arb_action *act = refuse_acquire(arb, c, request, WIRE_ERR_QUEUEFULL, a);
+
+		act->n = g->n_waiters - g->n_nows;
+		act->m = CLASSES_MAX;
+		return;
+	}
 	g->max_waiters = a->max_waiters;
 	if (waiter_new(arb, c, g, request, a) == NULL)
 		refuse_acquire(arb, c, request, WIRE_ERR_NOMEM, a);
-	else if (g->synced && g->request == NULL)
-		waiter_check_queue(arb, g);
+	else
+		check_queue(arb, g, may_be_served(arb, g, limit));
 }
 
 /* ------------------------------------------------------------------ serving them */
@@ -333,19 +382,5 @@ waiter_check_limits(struct arb *arb, struct group *g)
 			waiter_refuse(arb, w, WIRE_ERR_NOLIMIT);
 		else if (RULE(SKIP_TOO_BIG) && limit > 0 && w->hold->n > limit)
 			waiter_refuse(arb, w, WIRE_ERR_TOOBIG);
-	}
-}
-
-/* Those that wait beyond what max_waiters allows, the newest first.  While an exchange is under way
- * nobody knows who of them will wait; a now-or-never want does not wait. */
-void
-waiter_check_queue(struct arb *arb, struct group *g)
-{
-	struct waiter *w = TAILQ_LAST(&g->waiters, waiter_list), *before;
-
-	for (; g->max_waiters != 0 && g->n_waiters - g->n_nows > g->max_waiters; w = before) {
-		before = TAILQ_PREV(w, waiter_list, of_group);
-		if (!w->now)
-			waiter_refuse(arb, w, WIRE_ERR_QUEUEFULL);
 	}
 }

@@ -18,6 +18,7 @@ struct word {
 
 static void client_acts(struct world *w, struct event *e);
 static void client_done(struct world *w, struct event *e);
+static void gives_up(struct world *w, struct event *e);
 
 /* ------------------------------------------------------------------ beliefs */
 
@@ -89,7 +90,7 @@ connects(struct world *w, struct event *e)
 
 	if (c->session != NULL)
 		return;
-	if (d == NULL || !d->alive) {
+	if (d == NULL || !d->alive || d->stopping) {
 		client_connect(c, w->now + rng_between(&w->rng, 50 * MS, 300 * MS));
 		return;
 	}
@@ -100,10 +101,17 @@ connects(struct world *w, struct event *e)
 	s->c2d = s->d2c = w->now;
 	LIST_INSERT_HEAD(&d->sessions, s, link);
 	call_open(c);
-	if (c->holds)
-		call_resume(c);
-	else
+	if (!c->holds) {
 		be_idle(c);
+		return;
+	}
+	call_resume(c);
+	if (rng_chance(&w->rng, w->p_cancel)) {
+		struct event *later = world_at(w, w->now + rng_between(&w->rng, 0, 3 * SEC), gives_up);
+
+		later->p = c;
+		later->a = c->request;
+	}
 }
 
 void
@@ -141,18 +149,31 @@ switches(struct client *c)
 	client_connect(c, w->now);
 }
 
+/* Its daemon stops; it may be some time before there is another. */
+static void
+leaves(struct client *c)
+{
+	call_gone(c);
+	c->session = NULL;
+	c->state = CLIENT_OFF;
+	client_connect(c, c->w->now);
+}
+
 static void
 gives_up(struct world *w, struct event *e)
 {
 	struct client *c = e->p;
 	int64_t how = rng_between(&w->rng, 0, 3);
 
-	if (c->state != CLIENT_WAIT || c->request != e->a)
+	if (c->request != e->a || (c->state != CLIENT_WAIT && c->state != CLIENT_RESUME))
 		return;
-	if (how == 0)
+	if (how == 0) {
 		dies(c);
-	else
-		call_give_up(c, how == 1);
+		return;
+	}
+	if (c->state == CLIENT_RESUME)
+		belief_drop(c);
+	call_give_up(c, how == 1 || c->state == CLIENT_RESUME);
 }
 
 static void
@@ -307,8 +328,12 @@ hears_answer(struct client *c, const struct word *word)
 		return;
 	}
 	w->stats.refused += act->code == WIRE_ERR_UNAVAILABLE;
+	if (act->code == WIRE_ERR_SHUTDOWN) {
+		leaves(c);
+		return;
+	}
 	if (kind == ASK_RESUME) {
-		if (!c->switches)
+		if (!c->switches && c->holds)
 			check_lost(c, "by RESUME");
 		belief_drop(c);
 	}

@@ -182,12 +182,16 @@ ends(struct world *w, struct event *e)
 static void
 stop_in_order(struct world *w, struct daemon *d)
 {
-	if (d->paused)
+	const nsec lingers[] = {500 * MS, 500 * MS, 15 * SEC};
+
+	if (d->paused || d->stopping)
 		return;
 	TRACE(w, "%s is told to stop", d->name);
+	d->stopping = true;
 	daemon_step(d, &(struct arb_event){.type = ARB_STOP});
 	if (d->alive)
-		world_in(w, d, 0, w->now + rng_between(&w->rng, 0, 500 * MS), ends)->p = d;
+		world_in(w, d, 0, w->now + rng_between(&w->rng, 0, RNG_PICK(&w->rng, lingers)),
+		    ends)->p = d;
 }
 
 /* A host is cloned with all that is on its disk: two daemons say that they are the same. */

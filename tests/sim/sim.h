@@ -147,6 +147,7 @@ struct daemon {
 	struct xch_daemon id;
 	char name[16];
 	bool alive, paused, gone;
+	bool stopping;          /* takes no connection any more */
 	bool deaf;              /* the next push to it is lost */
 	struct conn *link[N_LINKS], *sub;
 	struct page *page;

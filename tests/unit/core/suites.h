@@ -5,6 +5,7 @@
 #include <check.h>
 
 #define SUITES(SUITE) \
+	SUITE(adopt) \
 	SUITE(answer) \
 	SUITE(arbiter) \
 	SUITE(cells) \

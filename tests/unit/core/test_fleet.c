@@ -383,107 +383,6 @@ START_TEST(unproven_and_taken)
 }
 END_TEST
 
-/* The next daemon of the first host's install begins. */
-static void
-restart(uint64_t generation)
-{
-	struct arb_conf conf = rig_conf();
-
-	arb_free(r->arb[0]);
-	conf.self = (struct xch_daemon){.install = 1, .generation = generation, .nonce = 7};
-	r->arb[0] = arb_new(&conf);
-	rig_link(r, 0, true);
-	rig_step(r, 0, &(struct arb_event){.type = ARB_SUB_UP});
-	for (uint64_t c = 1; c <= 3; c++)
-		rig_open(r, 0, c);
-}
-
-/* Slot 1 of g, on the first host. */
-static uint64_t
-resume_of(uint64_t client, uint64_t token)
-{
-	uint64_t req = ++r->next_request;
-	uint32_t slot = 1;
-
-	rig_step(r, 0, &(struct arb_event){.type = ARB_RESUME, .client = client, .request = req,
-	    .resume = {.group = "g", .n_slots = 1, .slots = &slot, .token = token, .limit = 1,
-	    .hold = NSEC_NEVER, .until = r->now + 5000 * MS}});
-	return req;
-}
-
-/* It takes over a hold whose client came back. */
-START_TEST(resume)
-{
-	uint64_t a = ask(0, 1, 1), b, req;
-
-	restart(2);
-	b = ask(1, 1, 1);
-	req = resume_of(1, rig_answer(r, a)->token);
-	rig_expect_slot(r, req, 1);
-	ck_assert(rig_answer(r, req)->token == rig_answer(r, a)->token && rig_waits(r, b));
-	rig_release(r, 0, 1, "g", 1, rig_answer(r, a)->token);
-	rig_expect_slot(r, b, 1);
-}
-END_TEST
-
-/* A client that came back twice, while the backend is asked: its last word counts. */
-START_TEST(resume_again)
-{
-	uint64_t token = rig_answer(r, ask(0, 1, 1))->token, first, second, third;
-
-	restart(2);
-	r->hold_exchanges = true;
-	resume_of(1, token);
-	rig_gone(r, 0, 1);
-	second = resume_of(2, token);
-	r->hold_exchanges = false;
-	rig_exchange(r, 0);
-	rig_expect_slot(r, second, 1);
-	ck_assert_uint_eq(rig_answer(r, second)->token, token);
-
-	restart(3);
-	r->hold_exchanges = true;
-	first = resume_of(1, token);
-	second = resume_of(2, token);
-	third = resume_of(3, token);
-	r->hold_exchanges = false;
-	rig_exchange(r, 0);
-	rig_expect_slot(r, first, 1);
-	rig_expect_slot(r, second, 1);
-	rig_expect_slot(r, third, 1);
-	rig_gone(r, 0, 1);
-	rig_gone(r, 0, 2);
-	rig_advance(r, 20000 * MS);
-	ck_assert_uint_eq(r->n_losts, 0);
-	rig_expect_error(r, rig_release(r, 0, 3, "g", 1, token), WIRE_OK);
-}
-END_TEST
-
-/* The page is written for whoever has the hold now; who does not read it is given no unproven one. */
-START_TEST(resume_by_another_kind_of_client)
-{
-	uint64_t token;
-
-	open_strict(2);
-	open_strict(3);
-	token = rig_answer(r, ask(0, 1, 1))->token;
-	ck_assert_uint_eq(r->cells_set, 0);
-	rig_expect_slot(r, resume_of(2, token), 1);
-	ck_assert_uint_eq(r->cells_set, 1);
-	rig_expect_slot(r, resume_of(1, token), 1);
-	ck_assert_uint_eq(r->cells_ended, 1);
-	rig_expect_slot(r, resume_of(2, token), 1);
-	rig_link(r, 0, false);
-	rig_advance(r, 9500 * MS);
-	ck_assert_uint_eq(r->n_losts, 0);
-	rig_expect_error(r, resume_of(1, token), WIRE_ERR_LOST);
-	rig_expect_slot(r, resume_of(3, token), 1);
-	rig_gone(r, 0, 2);
-	rig_link(r, 0, true);
-	rig_expect_error(r, rig_release(r, 0, 3, "g", 1, token), WIRE_OK);
-}
-END_TEST
-
 static void
 configured(unsigned d, int64_t limit)
 {
@@ -524,6 +423,49 @@ START_TEST(other_limits)
 }
 END_TEST
 
+/* Two slots are held, and the backend gives one away: its push. */
+static void
+one_of_two(void)
+{
+	uint64_t token = rig_answer(r, rig_acquire(r, 0, 1, "g", 2, 2, NSEC_NEVER))->token;
+	struct xch_push push = {.to = {1, 1, 7}, .type = XCH_LOST, .group = "g", .incarnation = 1,
+	    .slot = {1, token >> 16}};
+
+	rig_step(r, 0, &(struct arb_event){.type = ARB_PUSH, .push = &push});
+	ck_assert(r->n_losts == 1 && r->losts[0].token == token);
+	ck_assert(r->losts[0].reason == ARB_LOST_TAKEN);
+}
+
+/* Its client may go on with the other until it can have heard. */
+START_TEST(one_of_two_is_lost)
+{
+	uint64_t b;
+
+	one_of_two();
+	b = ask(1, 1, 2);
+	rig_advance(r, 499 * MS);
+	ck_assert(rig_waits(r, b));
+	rig_advance(r, 1 * MS);
+	rig_expect_slot(r, b, 2);
+	for (uint32_t slot = 1; slot <= 2; slot++)
+		rig_expect_error(r, rig_release(r, 0, 1, "g", slot, 0), WIRE_ERR_LOST);
+}
+END_TEST
+
+START_TEST(one_of_two_is_lost_and_heard)
+{
+	uint64_t b;
+
+	one_of_two();
+	b = ask(1, 1, 2);
+	rig_expect_error(r, rig_release(r, 0, 1, "g", 1, 0), WIRE_ERR_LOST);
+	ck_assert(rig_waits(r, b));
+	rig_expect_error(r, rig_release(r, 0, 1, "g", 2, 0), WIRE_ERR_LOST);
+	rig_expect_slot(r, b, 2);
+	rig_gone(r, 0, 1);
+}
+END_TEST
+
 Suite *
 fleet_suite(void)
 {
@@ -552,9 +494,8 @@ fleet_suite(void)
 	tcase_add_test(tc, grant_for_one_that_is_served);
 	tcase_add_test(tc, unproven_and_kept);
 	tcase_add_test(tc, unproven_and_taken);
-	tcase_add_test(tc, resume);
-	tcase_add_test(tc, resume_again);
-	tcase_add_test(tc, resume_by_another_kind_of_client);
+	tcase_add_test(tc, one_of_two_is_lost);
+	tcase_add_test(tc, one_of_two_is_lost_and_heard);
 	suite_add_tcase(s, tc);
 	return s;
 }

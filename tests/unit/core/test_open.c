@@ -225,6 +225,41 @@ START_TEST(bounds)
 }
 END_TEST
 
+/* Also while nobody has heard yet what the backend says. */
+START_TEST(bounded_waiters)
+{
+	struct arb_acquire a = {.group = "g", .n = 1, .limit = 2, .configured = XCH_NO_LIMIT,
+	    .wait = NSEC_NEVER, .hold = NSEC_NEVER, .max_waiters = 3};
+	uint64_t first, over;
+
+	for (uint64_t c = 1; c <= 3; c++)
+		first = rig_acquire_as(r, 0, c, a);
+	over = rig_acquire_as(r, 0, 4, a);
+	rig_expect_error(r, over, WIRE_ERR_QUEUEFULL);
+	ck_assert(rig_answer(r, over)->n == 3 && rig_answer(r, over)->m == 3);
+	ck_assert(rig_waits(r, first));
+	r->hold_exchanges = true;
+	rig_link(r, 0, true);
+	for (uint64_t c = 4; c <= 5; c++)       /* two may be served by now */
+		ck_assert(rig_waits(r, rig_acquire_as(r, 0, c, a)));
+	rig_expect_error(r, rig_acquire_as(r, 0, 6, a), WIRE_ERR_QUEUEFULL);
+}
+END_TEST
+
+/* Each limit is looked at in each exchange. */
+START_TEST(bounded_limits)
+{
+	uint64_t last;
+
+	for (int64_t limit = 1; limit <= 256; limit++)
+		ck_assert(rig_waits(r, rig_acquire(r, 0, 1, "g", limit, 1, NSEC_NEVER)));
+	last = rig_acquire(r, 0, 1, "g", 257, 1, NSEC_NEVER);
+	rig_expect_error(r, last, WIRE_ERR_QUEUEFULL);
+	ck_assert(rig_answer(r, last)->n == 256 && rig_answer(r, last)->m == 256);
+	ck_assert(rig_waits(r, rig_acquire(r, 0, 1, "g", 256, 1, NSEC_NEVER)));
+}
+END_TEST
+
 Suite *
 open_suite(void)
 {
@@ -240,6 +275,8 @@ open_suite(void)
 	tcase_add_test(tc, ended);
 	tcase_add_test(tc, not_what_is_stopped);
 	tcase_add_test(tc, bounds);
+	tcase_add_test(tc, bounded_waiters);
+	tcase_add_test(tc, bounded_limits);
 	suite_add_tcase(s, tc);
 	return s;
 }
