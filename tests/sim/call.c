@@ -155,6 +155,32 @@ call_resume(struct client *c)
 	memcpy(call->slots, b->slots, b->n * sizeof *b->slots);
 }
 
+/* Of what another client, of another user, believes in: every token can be read in HOLDERS. */
+void
+call_wrong_resume(struct client *c)
+{
+	struct belief *b;
+	struct call *call;
+
+	LIST_FOREACH (b, &c->w->beliefs[c->group], link)
+		if (b->client->host == c->host && b->client->uid != c->uid)
+			break;
+	if (b == NULL)
+		return;
+	TRACE(c->w, "%s > RESUME %s %s, which is %s's", c->name, group_names[b->group],
+	    show_slots(b->n, b->slots), b->client->name);
+	call = call_send(c, ARB_RESUME);
+	call->event.request = ask_new(c, ASK_RESUME);
+	c->w->asks[call->event.request].wrong = true;
+	call->event.resume.group = group_names[b->group];
+	call->event.resume.n_slots = b->n;
+	call->event.resume.token = b->token;
+	call->event.resume.limit = b->limit;
+	call->event.resume.hold = NSEC_NEVER;
+	call->event.resume.drop_on_lapse = c->w->drop;
+	memcpy(call->slots, b->slots, b->n * sizeof *b->slots);
+}
+
 void
 call_open(struct client *c)
 {

@@ -186,6 +186,8 @@ client_acts(struct world *w, struct event *e)
 
 	if (c->state != CLIENT_IDLE || c->session == NULL || c->stop)
 		return;
+	if (rng_chance(&w->rng, 20))
+		call_wrong_resume(c);
 	own = w->limits[rng_between(&w->rng, 0, w->n_limits)];
 	if (rng_chance(&w->rng, w->p_many))
 		n = rng_between(&w->rng, 1, own + 1 + rng_chance(&w->rng, 50));
@@ -280,6 +282,7 @@ client_new(struct host *h, const char *name, int group, bool strict)
 	snprintf(c->name, sizeof c->name, "%s.%s", h->name, name);
 	c->group = group;
 	c->strict = strict;
+	c->uid = 1000 + (uint32_t)w->n_clients % 2;
 	c->lazy = w->p_lazy;
 	assert((size_t)w->n_clients < sizeof w->clients / sizeof *w->clients);
 	w->clients[w->n_clients++] = c;
@@ -297,6 +300,11 @@ hears_answer(struct client *c, const struct word *word)
 
 	if (kind == ASK_CANCEL)
 		return;
+	if (kind == ASK_RESUME && w->asks[act->request].wrong) {
+		if (act->code == WIRE_OK)
+			world_fail(w, "S4: %s resumes what is another user's", c->name);
+		return;
+	}
 	if (kind == ASK_RELEASE) {
 		if (w->asks[act->request].wrong ? act->code == WIRE_OK :
 		    act->code != WIRE_OK && act->code != WIRE_ERR_LOST)

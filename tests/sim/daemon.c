@@ -25,6 +25,8 @@ daemon_new(struct host *h)
 	d->page = page_new(w, h->daemon != NULL ? h->daemon->page : NULL, host_now(h));
 	if (h->daemon != NULL) {
 		d->era = h->daemon->era;
+		if (w->conf.sole)
+			server_sole(w, &h->daemon->id, d->page, host_now(h));
 		daemon_fini(h->daemon);
 	}
 	conf.self = d->id;

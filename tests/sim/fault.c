@@ -182,7 +182,7 @@ ends(struct world *w, struct event *e)
 static void
 stop_in_order(struct world *w, struct daemon *d)
 {
-	const nsec lingers[] = {500 * MS, 500 * MS, 15 * SEC};
+	const nsec lingers[] = {500 * MS, 500 * MS, w->profile->brief ? 1 * SEC : 15 * SEC};
 
 	if (d->paused || d->stopping)
 		return;

@@ -28,6 +28,10 @@ const struct profile profiles[] = {
     {.name = "clock", .weight = 1, .all = true, .faults = FAULT(STEP)},
     {.name = "reset", .weight = 1, .all = true, .any_token = true,
 	.faults = FAULT(STEP) | FAULT(FLUSH)},
+    {.name = "sole", .weight = 1, .sole = true, .faults = FAULT(CRASH) | FAULT(STOP) |
+	FAULT(PAUSE) | FAULT(KICK)},
+    {.name = "solekeep", .weight = 1, .sole = true, .keep = true, .brief = true,
+	.faults = FAULT(CRASH) | FAULT(STOP)},
     {.name = NULL},
 };
 
@@ -122,6 +126,11 @@ plan_daemons(struct world *w)
 	    .max_cells = PAGE_CELLS};
 	if (!RULE(LONG_GRACE))
 		w->conf.grace /= 4;
+	if (w->profile->sole) {
+		w->conf.sole = true;
+		w->conf.grace = 0;
+		w->conf.command_timeout = w->conf.lease;
+	}
 	w->conf.idle = RNG_PICK(r, idle);
 	if (!w->profile->keep && rng_chance(r, 150))    /* a page that may be full */
 		w->conf.max_cells = (uint32_t)rng_between(r, 0, 6);
@@ -148,7 +157,7 @@ plan_hosts(struct world *w)
 	bool differ = configured && !w->profile->order && rng_chance(r, 100);
 	int groups = rng_chance(r, 400) ? N_GROUPS : 1;
 
-	w->n_hosts = (int)rng_between(r, 2, HOSTS_MAX + 1);
+	w->n_hosts = w->profile->sole ? 1 : (int)rng_between(r, 2, HOSTS_MAX + 1);
 	for (int i = 0; i < w->n_hosts; i++) {
 		struct host *h = &w->hosts[i];
 		int64_t n = rng_between(r, 1, HOST_CLIENTS_MAX + 1);

@@ -4,6 +4,8 @@
 #include <assert.h>
 #include <string.h>
 
+#include "proto/page.h"
+
 #define LATE_MAX (8 * SEC)      /* an exchange may be done so long after its connection broke */
 #define PAST_KEPT 250           /* permille of the exchanges whose outcome a replica may stop at */
 
@@ -29,6 +31,24 @@ server_new(struct world *w, struct mem *mem)
 	s->clock.ppm = rng_between(&w->rng, -DRIFT_PPM, DRIFT_PPM + 1);
 	mem_set_identity(s->mem, s->sid);
 	return s;
+}
+
+/* That of a daemon which has its slots in its memory, and knows of those before it what their page
+ * says.  The clock is the host's, not the backend's own. */
+void
+server_sole(struct world *w, const struct xch_daemon *from, const struct page *page, nsec now)
+{
+	struct server *s = server_new(w, NULL);
+
+	s->clock = w->server->clock;
+	for (uint32_t i = 0; i < page->n_inherited; i++) {
+		const struct cell *c = &page->inherited[i];
+
+		mem_inherit(s->mem, from, page_group_hash(group_names[c->group]),
+		    (struct xch_slot){c->slot, c->token >> XCH_TOKEN_BITS},
+		    server_time(w, s) + (c->deadline + w->conf.margin - now) / 1000);
+	}
+	server_replace(w, s, true);
 }
 
 static void

@@ -82,6 +82,7 @@ struct profile {
 	bool order;             /* S5: one limit, n = 1, all wait for ever: served in order */
 	bool keep;              /* S8: no strict client loses anything */
 	bool brief;             /* outages are shorter than a lease */
+	bool sole;              /* one host, whose daemon has its slots in its memory */
 	bool apart;             /* hosts are away for longer than a lease, with holds that last */
 	bool any_token;         /* tokens need not grow: the server's clock is stepped */
 };
@@ -326,6 +327,7 @@ void fault_heal(struct world *w);
 /* server.c */
 struct server *server_new(struct world *w, struct mem *mem);    /* takes mem; NULL: empty */
 usec server_time(const struct world *w, const struct server *s);
+void server_sole(struct world *w, const struct xch_daemon *from, const struct page *page, nsec now);
 struct server *server_replica(struct world *w, bool may_lag);   /* of the one there is */
 void server_kill(struct server *s);
 void server_replace(struct world *w, struct server *s, bool noticed);
@@ -382,6 +384,7 @@ void call_give_up(struct client *c, bool all);
 void call_release(struct client *c, uint32_t n);
 void call_release_open(struct client *c);
 void call_wrong_release(struct client *c);
+void call_wrong_resume(struct client *c);
 void call_resume(struct client *c);
 
 /* check.c: the invariants */
