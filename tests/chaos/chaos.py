@@ -29,7 +29,7 @@ from slotd import Client as Connection
 from stage import Stage
 
 # of each host
-CROWD = {"libslot": 7, "python": 3, "raw": 5, "slotctl run": 5, "slotctl run --strict": 0}
+CROWD = {"libslot": 7, "python": 3, "raw": 4, "slotctl run": 3, "slotctl run --strict": 3}
 STALL = int(0.1 * SECOND)
 
 

@@ -2,7 +2,7 @@
 import collections
 import random
 
-LEASE = 2.0                             # seconds
+LEASE, MARGIN = 2.0, 0.2                # seconds
 GROUPS = (1, 3, 5, 9)                   # each is named g<limit>
 
 Turn = collections.namedtuple("Turn", "group limit n wait work pause")

@@ -42,7 +42,7 @@ class Client:
         wait = {"0": ["--nonblock"], "forever": []}.get(turn.wait, ["--wait", f"{turn.wait}ms"])
         return [SLOTCTL, "--socket", self.host.daemon.socket, "run", f"g{turn.group}",
                 "--limit", str(turn.limit), "--count", str(turn.n), "--quiet", *wait,
-                "--kill-after", "300ms",
+                "--kill-after", "200ms",
                 *(["--strict"] if strict else []),
                 os.path.join(BUILD, "chaos_job"), self._log, str(self.host.index),
                 str(turn.limit), str(int(turn.work * 1000)), *words]

@@ -67,7 +67,7 @@ def daemon_killed_twice(_, host, generator, wait):
     host.start()
 
 
-@kind("daemon", 0)
+@kind("daemon", 3)
 def daemon_replaced(_, host, generator, wait):
     host.end()
     wait(generator.choice((0, length(generator))))

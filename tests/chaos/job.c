@@ -51,7 +51,7 @@ main(int argc, char **argv)
 {
 	struct timespec pause = {.tv_nsec = LOOK_NS};
 	struct sigaction term = {.sa_handler = on_term};
-	struct record r = {.pid = (uint32_t)getpid(), .turn = 1, .client = RECORD_RUN};
+	struct record r = {.pid = (uint32_t)getpid(), .client = RECORD_RUN};
 	enum record_what what = RECORD_ENTER;
 	pid_t parent = getppid();
 	bool is_stubborn = false, is_noted = false;
@@ -70,6 +70,7 @@ main(int argc, char **argv)
 			r.client = RECORD_RUN_STRICT, r.is_strict = 1;
 	}
 	log = record_open(argv[1]);
+	r.turn = (uint32_t)parent;
 	r.host = (uint8_t)number_of(argv[2]);
 	r.limit = (uint8_t)number_of(argv[3]);
 	r.group = (uint8_t)number_of(getenv("SLOT_GROUP") == NULL ? NULL : getenv("SLOT_GROUP") + 1);

@@ -12,16 +12,17 @@ import bisect
 import collections
 
 import record
-from choice import LEASE
+from choice import LEASE, MARGIN
 from faults import KINDS
 
 SECOND = 1_000_000_000
 # whose holds are lost for nothing if nobody else could have had them; with --strict a job is ended
 # as soon as that is in doubt
-KEPT = ("libslot", "python")
+KEPT = ("libslot", "python", "slotctl run")
 RUN = record.CLIENTS.index("slotctl run")
+JOBS = RUN, record.CLIENTS.index("slotctl run --strict")
 # A healthy hold has so much left at any time; no shorter disturbance can end it.  See _is_explained
-HEADROOM = int((LEASE * (3 / 4 - 1 / 20) - LEASE / 5) * SECOND)
+HEADROOM = int((LEASE * 3 / 4 - MARGIN - LEASE / 5) * SECOND)
 
 Finding = collections.namedtuple("Finding", "time what")
 
@@ -42,6 +43,10 @@ class Hold:
     @property
     def seen(self):
         return self.spans[-1][1]
+
+    def cut(self, time):
+        """From then on nobody answered for it."""
+        self.spans = [[a, min(b, time)] for a, b in self.spans if a < time] or [[time, time]]
 
     def hear(self, said):
         if said.what == record.GAP:
@@ -79,7 +84,10 @@ class Judge:
         self.refused = self.stale = 0
         self._read(sorted(records))
         self._by_slot = collections.defaultdict(list)
+        killed = {fault.pid: fault.begin for fault in self.injected if fault.kind == "client killed"}
         for hold in self.holds:
+            if hold.first.client in JOBS and hold.first.turn in killed:
+                hold.cut(killed[hold.first.turn])       # its slotctl's end
             for slot in hold.slots():
                 self._by_slot[hold.first.group, slot].append(hold)
         for (group, slot), holds in self._by_slot.items():

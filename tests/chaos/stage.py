@@ -6,7 +6,7 @@ import shutil
 import signal
 import threading
 
-from choice import LEASE
+from choice import LEASE, MARGIN
 from proxy import Proxy
 from redis import Redis
 from slotd import Daemon
@@ -50,7 +50,7 @@ class Host:
     def __init__(self, index, servers, stack, lease_more):
         self.index = index
         self.lock, self.way_lock = threading.Lock(), threading.Lock()
-        config = (f"[lease]\nlease_ms = {LEASE * 1000:.0f}\nmargin_ms = {LEASE * 50:.0f}\n"
+        config = (f"[lease]\nlease_ms = {LEASE * 1000:.0f}\nmargin_ms = {MARGIN * 1000:.0f}\n"
                   f"{lease_more}\n[daemon]\ntesting = yes\n")
         if servers:
             self.proxy = stack.enter_context(Proxy(servers.primary.url))
