@@ -1,4 +1,4 @@
-/* PROTOCOL.txt and slotd-protocol(7) say what the code does: errors, requests, numbers. */
+/* PROTOCOL.txt, slotd-protocol(7) and the README say what the code does: errors, requests, numbers. */
 #include "tests/unit/core/suites.h"
 
 #include "proto/wire.h"
@@ -120,6 +120,22 @@ START_TEST(summed_up_for_man)
 }
 END_TEST
 
+/* The README's table, in the same order. */
+START_TEST(listed_in_the_readme)
+{
+	const char *at = page;
+	char row[512];
+
+	read_file("README.md");
+	for (enum wire_code code = WIRE_OK + 1; code < WIRE_NCODES; code++) {
+		snprintf(row, sizeof(row), "| %s | %s | %s |\n", wire_code_word(code),
+		    wire_code_todo(code), wire_code_text(code));
+		at = strstr(at, row);
+		ck_assert_msg(at != NULL, "README.md: not, or not here: %s", row);
+	}
+}
+END_TEST
+
 Suite *
 page_suite(void)
 {
@@ -131,6 +147,7 @@ page_suite(void)
 	tcase_add_test(tests, shows_the_requests);
 	tcase_add_test(tests, gives_the_numbers);
 	tcase_add_test(tests, summed_up_for_man);
+	tcase_add_test(tests, listed_in_the_readme);
 	suite_add_tcase(suite, tests);
 	return suite;
 }
