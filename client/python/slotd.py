@@ -238,7 +238,7 @@ class Hold:
         reason = cause = None
         try:
             yield
-            if proven is False and self.number != 0:
+            if proven is False:
                 reason = "unproven"
         except SlotdError as error:
             if not proven:
@@ -648,7 +648,8 @@ class _Release(_Request):
     def __init__(self, connection, hold):
         super().__init__(connection)
         self.hold = hold
-        self.proven = hold.valid()      # at the end of the work; slotd clears the cell at RELEASE
+        # at the end of the work: slotd clears the cell at RELEASE; without a slot none can be lost
+        self.proven = hold.number == 0 or hold.valid()
 
     def __str__(self):
         group, slots, token = self.hold._key

@@ -7,7 +7,7 @@ import threading
 import time
 import unittest
 
-from fleet import fleet, no_grace
+from fleet import UP, fleet, no_grace
 from pyclient import asked, settle, slotd as py
 from redis import Redis
 from slotd import TIMEOUT, Daemon, Failure, wait_end
@@ -144,6 +144,21 @@ class Restart(unittest.TestCase):
                 with self.assertRaises(py.ConcurrencyLimitException):
                     request.wait()
             slotd.start()
+
+
+class Away(unittest.TestCase):
+    def test_let_in_without_a_slot(self):
+        group = "[group g]\nlimit = 1\non_backend_down = open\n"
+        with Redis() as redis, Daemon(no_grace(redis, 1000) + group, expect=[""]) as slotd, \
+                py.Connection(slotd.socket) as connection:
+            slotd.log.wait_for(UP)
+            redis.end()
+            with connection.acquire("g", None, py.FOREVER) as one, \
+                    connection.acquire("g", None, py.FOREVER) as two:
+                for hold in one, two:
+                    self.assertEqual((hold.number, hold.valid(), hold.lost), (0, False, None))
+            with slotd.client() as client:
+                client.expect("OK 0", "HOLDERS g")
 
 
 class Stopped(unittest.TestCase):
