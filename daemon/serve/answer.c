@@ -71,7 +71,9 @@ answer_ok(enum wire_verb verb, bool detail, const struct arb_action *action, cha
 	if (verb == WIRE_ACQUIRE || verb == WIRE_RESUME) {
 		line[len++] = ' ';
 		len = add_slots(line, len, action);
-		if (detail)
+		if (action->slots[0] == 0)
+			len = add(line, len, " unproven=yes");
+		else if (detail)
 			len = add(line, len, " limit=%u", action->limit);
 		if (action->cell != ARB_NO_CELL)
 			len = add(line, len, " cell=%u", action->cell);
