@@ -117,8 +117,10 @@ turns_within(long ms)
 	bool over = false;
 
 	event_base_once(loop_base(loop), -1, EV_TIMEOUT, on_over, &over, &time);
-	for (; !over; turns++)
+	while (!over) {
 		loop_turn(loop);
+		turns++;
+	}
 	return turns;
 }
 
