@@ -9,11 +9,10 @@ import tempfile
 import textwrap
 import unittest
 
-from slotd import TIMEOUT, WRAP, Daemon, Failure, wait_end
+from program import BUILD, LIBSLOT, Program
+from slotd import TIMEOUT, WRAP, Daemon
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-LIBSLOT = os.path.abspath(os.environ.get("LIBSLOT", "build/libslot.a"))
-BUILD = os.path.dirname(LIBSLOT)
 SHARED = os.path.join(BUILD, "libslot.so.0")
 CC = shlex.split(os.environ.get("TEST_CC", "cc"))
 HEADER = os.path.join(TOP, "client", "slot.h")
@@ -23,42 +22,6 @@ PAGE = os.path.join(TOP, "client", "libslot.3")
 def read(path):
     with open(path, encoding="utf-8") as file:
         return file.read()
-
-
-class Program:
-    """A test program of tests/socket that talks line by line."""
-
-    def __init__(self, slotd, name, *args):
-        self.process = subprocess.Popen(
-            [*WRAP, os.path.join(BUILD, name), *args], text=True, stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE, env={**os.environ, "SLOTD_SOCKET": slotd.socket})
-
-    def line(self):
-        return self.process.stdout.readline().rstrip("\n")
-
-    def expect(self, *lines):
-        for line in lines:
-            found = self.line()
-            if found != line:
-                raise Failure(f"expected {line!r}, got {found!r}")
-
-    def go(self):
-        self.process.stdin.write("go\n")
-        self.process.stdin.flush()
-
-    def end(self):
-        rest = self.process.stdout.read()
-        if wait_end(self.process, "the program") != 0 or rest:
-            raise Failure(f"it ended with status {self.process.returncode}, saying {rest!r}")
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.process.kill()
-        self.process.wait()
-        self.process.stdin.close()
-        self.process.stdout.close()
 
 
 class Blocking(unittest.TestCase):
