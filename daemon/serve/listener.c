@@ -23,7 +23,7 @@
 #include "daemon/serve/session.h"
 
 #define BACKLOG 4096            /* a crowd that connects at once; net.core.somaxconn bounds it */
-#define ACCEPT_MAX 64           /* in one turn: the clients that we have come next */
+#define ACCEPT_MAX 4            /* in one turn: those whom we have come next */
 #define PAUSE_MS 100            /* without descriptors or memory: until we try again */
 
 struct listener {

@@ -19,7 +19,7 @@
 #include "daemon/serve/server.h"
 #include "daemon/serve/users.h"
 
-#define READ_MAX ((size_t)4096)         /* from one client in one turn: some hundred requests */
+#define READ_MAX ((size_t)1024)         /* from one client in one turn: some dozen requests */
 
 #define LOG(level, client, fmt, ...)                                                            \
 	log_##level("client=%llu pid=%d uid=%u: " fmt, (unsigned long long)(client)->id,        \

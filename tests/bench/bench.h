@@ -91,6 +91,7 @@ const char *peer_ask(struct peer *peer, const char *line, const char *start);
 void bench_pair(void);          /* one client: hot and cold */
 void bench_throughput(void);    /* 64 connections */
 void bench_handoff(void);       /* from a holder to the next */
+void bench_hostile(void);       /* beside clients that mean no good */
 void bench_order(void);         /* first come, first served? */
 void bench_commands(void);      /* what Redis sees of it */
 void bench_memory(void);        /* bytes and idle time */

@@ -17,6 +17,7 @@ static const struct {
     {"pair", bench_pair, true},
     {"throughput", bench_throughput, true},
     {"handoff", bench_handoff, true},
+    {"hostile", bench_hostile, true},
     {"order", bench_order, false},
     {"commands", bench_commands, false},
     {"memory", bench_memory, false},
