@@ -154,6 +154,7 @@ def acquire(group, limit=None, wait=None, *, n=1, hold=None, label=None, path=No
 
 
 def shared_connection(path=None):
+    """The Connection that limit(), alimit() and acquire() use; it is made when it is needed."""
     path = path or os.environ.get("SLOTD_SOCKET") or SOCKET
     with _lock:
         if path not in _shared:
@@ -218,8 +219,8 @@ class Hold:
         return None if left is None else left > 0
 
     def release(self):
-        """Gives it back.  SlotLost: it had ended before, or that is in doubt.  The second time nothing
-        happens."""
+        """Gives it back; the second time nothing happens.  SlotLost: it had ended before, or may
+        have."""
         request = self._connection._start_release(self)
         if request:
             with self._judged(request.proven):
@@ -556,7 +557,7 @@ class _Request:
             return self.future.done()
 
     def left(self):
-        """Until its caller should look again: when the connection breaks, give_up may come nearer."""
+        """Until its caller should look again: a break may have brought give_up nearer."""
         return max(0, min(self.give_up - time.monotonic(), PAUSE_MAX))
 
     def wait(self):

@@ -17,15 +17,16 @@ ANY = 1000000                           # a limit that lets everybody in
 
 
 def asked(connection, group, limit, wait):
-    """An acquire that slotd has read, and not answered unless a slot was free.  -> a future of its Hold"""
+    """An acquire that slotd has read, and not answered unless a slot was free.
+    -> a future of its Hold"""
     request = connection._acquire(group, limit, wait)
     settle(connection)
     return request.future
 
 
 def settle(connection, holds=()):
-    """Returns when slotd has answered a question that came behind all else, and we have read it; and
-    whether the holds go on, which takes longer where Redis is asked."""
+    """Returns when slotd has answered a question that came behind all else, and whether the holds
+    go on, which takes longer where Redis is asked."""
     while True:
         with contextlib.suppress(slotd.SlotLost):       # of its proof, on a busy machine
             connection.acquire("asked", ANY, slotd.FOREVER).release()

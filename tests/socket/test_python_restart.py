@@ -118,7 +118,8 @@ class Restart(unittest.TestCase):
 
     def test_stop_that_takes_its_time(self):
         """Who holds works on; who waits is served by the next slotd; now or never is never."""
-        with Daemon("[daemon]\nstop_ms = 3600000\n") as slotd, py.Connection(slotd.socket) as connection:
+        with Daemon("[daemon]\nstop_ms = 3600000\n") as slotd, \
+                py.Connection(slotd.socket) as connection:
             hold = connection.acquire("g", 1)
             waiting = asked(connection, "g", 1, py.FOREVER)
             slotd.process.send_signal(signal.SIGTERM)
