@@ -1,8 +1,8 @@
 /* Descendants: found in /proc from this process down, signalled without hitting others.
  *
  * This process is a subreaper (PR_SET_CHILD_SUBREAPER): whoever loses his parent becomes its child,
- * so that nobody leaves the tree below it.  Who is found is held by a pidfd before his parent is
- * looked at: a number that has become another's meanwhile is not signalled. */
+ * so that nobody leaves the tree below it.  Who is signalled is held by a pidfd before his parent is
+ * looked at: a number that has become another's meanwhile is left alone. */
 #include "client/slotctl_family.h"
 
 #include <dirent.h>
@@ -18,46 +18,46 @@
 
 #define PASSES 8        /* more would be a race with somebody who forks faster than we look */
 
-/* ------------------------------------------------------------------ numbers of processes */
+/* ------------------------------------------------------------------ lists */
 
 /* Without memory it is left out: a later look finds it again. */
 static void
-pids_add(struct pids *pids, pid_t pid)
+processes_add(struct processes *to, pid_t pid, pid_t parent)
 {
-	if (pids->n == pids->size) {
-		size_t size = pids->size > 0 ? 2 * pids->size : 64;
-		pid_t *grown = realloc(pids->pid, size * sizeof *grown);
+	if (to->n == to->size) {
+		size_t size = to->size > 0 ? 2 * to->size : 64;
+		struct process *grown = realloc(to->list, size * sizeof *grown);
 
 		if (grown == NULL)
 			return;
-		pids->pid = grown;
-		pids->size = size;
+		to->list = grown;
+		to->size = size;
 	}
-	pids->pid[pids->n++] = pid;
+	to->list[to->n++] = (struct process){pid, parent};
 }
 
 static bool
-pids_have(const struct pids *pids, pid_t pid)
+processes_have(const struct processes *p, pid_t pid)
 {
-	for (size_t i = 0; i < pids->n; i++)
-		if (pids->pid[i] == pid)
+	for (size_t i = 0; i < p->n; i++)
+		if (p->list[i].pid == pid)
 			return true;
 	return false;
 }
 
 static void
-pids_remove(struct pids *pids, pid_t pid)
+processes_remove(struct processes *p, pid_t pid)
 {
-	for (size_t i = 0; i < pids->n; i++)
-		if (pids->pid[i] == pid)
-			pids->pid[i--] = pids->pid[--pids->n];
+	for (size_t i = 0; i < p->n; i++)
+		if (p->list[i].pid == pid)
+			p->list[i--] = p->list[--p->n];
 }
 
 /* ------------------------------------------------------------------ /proc */
 
 /* Adds the children of all threads of a process.  False: /proc does not tell. */
 static bool
-children_of(pid_t pid, struct pids *to)
+children_of(pid_t pid, struct processes *to)
 {
 	char path[64];
 	DIR *threads;
@@ -78,7 +78,7 @@ children_of(pid_t pid, struct pids *to)
 			continue;
 		is_told = true;
 		while (fscanf(children, "%d", &child) == 1)
-			pids_add(to, child);
+			processes_add(to, child, pid);
 		fclose(children);
 	}
 	closedir(threads);
@@ -129,7 +129,7 @@ family_reap(struct family *f, pid_t child, int *status)
 	pid_t pid;
 
 	while ((pid = waitpid(-1, &any, WNOHANG)) > 0) {
-		pids_remove(&f->strangers, pid);
+		processes_remove(&f->strangers, pid);
 		if (pid == child) {
 			*status = any;
 			has_ended = true;
@@ -147,77 +147,91 @@ send_signal(int fd, pid_t pid, int signo)
 		pidfd_send_signal(fd, signo, NULL, 0);
 }
 
-/* False: it is not, or no longer, that parent's child.  A system without pidfds (before Linux 5.3)
- * leaves a moment between the look at the parent and the signal. */
-static bool
-signal_child(pid_t pid, pid_t parent, int signo)
+/* Signals a process and adds its children.  They are listed before SIGTERM, since those that it forks
+ * afterwards may be its answer, and after SIGKILL, when it forks no more.  A system without pidfds
+ * (before Linux 5.3) leaves a moment between the look at the parent and the signal. */
+static void
+visit(struct process process, int signo, struct processes *to)
 {
-	int fd = pidfd_open(pid, 0);
-	bool is_child;
+	int fd = pidfd_open(process.pid, 0);
+	pid_t parent;
 
 	if (fd < 0 && errno != ENOSYS)
-		return false;
-	is_child = parent_of(pid) == parent;
-	if (is_child) {
-		send_signal(fd, pid, signo);
-		send_signal(fd, pid, SIGCONT);
+		return;
+	parent = parent_of(process.pid);
+	if (parent == process.parent || parent == getpid()) {
+		if (signo == SIGTERM)
+			children_of(process.pid, to);
+		send_signal(fd, process.pid, signo);
+		send_signal(fd, process.pid, SIGCONT);
+		if (signo == SIGKILL)
+			children_of(process.pid, to);
 	}
 	if (fd >= 0)
 		close(fd);
-	return is_child;
 }
 
-/* Signals the children of a process that have not been, and adds them.  A process is signalled
- * before its children are looked for: what it forks when it has heard the signal is its answer. */
-static void
-signal_children(const struct family *f, pid_t parent, int signo, struct pids *signalled)
+/* Visits all that are not in *visited, and adds them there.  -> whether there was one. */
+static bool
+pass(const struct family *f, int signo, struct processes *visited)
 {
-	struct pids children = {.n = 0};
+	struct processes found = {.n = 0};
+	size_t before = visited->n;
 
-	children_of(parent, &children);
-	for (size_t i = 0; i < children.n; i++) {
-		pid_t pid = children.pid[i];
+	children_of(getpid(), &found);
+	for (size_t i = 0; i < found.n; i++) {
+		struct process process = found.list[i];
 
-		if (!pids_have(&f->strangers, pid) && !pids_have(signalled, pid) &&
-		    signal_child(pid, parent, signo))
-			pids_add(signalled, pid);
+		if (processes_have(&f->strangers, process.pid) ||
+		    processes_have(visited, process.pid))
+			continue;
+		processes_add(visited, process.pid, process.parent);
+		visit(process, signo, &found);
 	}
-	free(children.pid);
+	free(found.list);
+	return visited->n > before;
 }
 
 void
-family_signal(const struct family *f, pid_t child, int signo)
+family_term(const struct family *f, pid_t child)
 {
-	struct pids signalled = {.n = 0};
-	size_t before, looked_at = 0;
-	int pass = 0;
+	struct processes visited = {.n = 0};
 
-	if (!f->is_known) {
-		kill(child, signo);
+	if (f->is_known) {
+		pass(f, SIGTERM, &visited);
+	} else {
+		kill(child, SIGTERM);
 		kill(child, SIGCONT);
-		return;
 	}
-	/* Again, since the children of those that have died meanwhile are ours now. */
-	do {
-		before = signalled.n;
-		signal_children(f, getpid(), signo, &signalled);
-		for (; looked_at < signalled.n; looked_at++)
-			signal_children(f, signalled.pid[looked_at], signo, &signalled);
-	} while (signalled.n > before && ++pass < PASSES);
-	free(signalled.pid);
+	free(visited.list);
+}
+
+/* Again, since the children of those that die meanwhile become ours. */
+void
+family_kill(const struct family *f, pid_t child)
+{
+	struct processes visited = {.n = 0};
+	int n = 0;
+
+	if (f->is_known)
+		while (pass(f, SIGKILL, &visited) && ++n < PASSES)
+			;
+	else
+		kill(child, SIGKILL);
+	free(visited.list);
 }
 
 bool
 family_is_gone(const struct family *f)
 {
-	struct pids children = {.n = 0};
+	struct processes children = {.n = 0};
 	bool is_gone = true;
 
 	if (!f->is_known)
 		return true;
 	children_of(getpid(), &children);
 	for (size_t i = 0; i < children.n; i++)
-		is_gone &= pids_have(&f->strangers, children.pid[i]);
-	free(children.pid);
+		is_gone &= processes_have(&f->strangers, children.list[i].pid);
+	free(children.list);
 	return is_gone;
 }

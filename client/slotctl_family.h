@@ -7,14 +7,16 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-struct pids {
-	pid_t *pid;
+struct processes {
+	struct process {
+		pid_t pid, parent;
+	} *list;
 	size_t n, size;
 };
 
 struct family {
 	bool is_known;          /* the kernel shows who is whose child: else the command alone is */
-	struct pids strangers;  /* children that this process had before the command */
+	struct processes strangers;     /* children that this process had before the command */
 };
 
 /* Before the command is started: from here on what its descendants leave is ours. */
@@ -24,9 +26,12 @@ void family_open(struct family *f);
  * waitpid(). */
 bool family_reap(struct family *f, pid_t child, int *status);
 
-/* Sends signo (and SIGCONT, so that who is stopped hears it) once to each, `child` among them.
- * What they start in answer to it does not get it. */
-void family_signal(const struct family *f, pid_t child, int signo);
+/* Sends it SIGTERM, and SIGCONT, so that who is stopped hears it; to `child` and each that is there
+ * by then.  What they start in answer to it is left alone, so that handlers can clean up. */
+void family_term(const struct family *f, pid_t child);
+
+/* SIGKILL, also to those that are started meanwhile. */
+void family_kill(const struct family *f, pid_t child);
 
 /* Whether nobody but strangers is left. */
 bool family_is_gone(const struct family *f);

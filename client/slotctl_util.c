@@ -87,7 +87,7 @@ ctl_explain(const struct ctl *c, int code, const struct slot_conn *conn, int err
 {
 	const char *text = conn != NULL ? slot_error_text(conn) : slot_strerror(code);
 	const char *group = c->arg != NULL ? c->arg : "request";
-	char waited[CTL_AGE_SIZE], closest[256];
+	char waited[CTL_AGE_SIZE], retry[CTL_AGE_SIZE], closest[256];
 
 	switch (code) {
 	case SLOT_ENOACCESS:
@@ -116,6 +116,10 @@ ctl_explain(const struct ctl *c, int code, const struct slot_conn *conn, int err
 		if (!c->quiet)
 			ctl_say("%s: %" PRId64 " wait already, and no more may", group,
 			    slot_error_number(conn, "waiting"));
+		break;
+	case SLOT_EUNAVAILABLE:
+		ctl_age(slot_error_number(conn, "retry"), retry);
+		ctl_say("%s: nothing can be granted: %s; try again in %s", group, text, retry);
 		break;
 	case SLOT_EBADVALUE:            /* the numbers have been looked at before */
 		ctl_say("--label: not 1 to 64 bytes of UTF-8 without control characters");

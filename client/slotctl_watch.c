@@ -59,7 +59,7 @@ static void
 end_all(struct watch *w, int64_t kill_at)
 {
 	if (!w->is_ending)
-		family_signal(w->family, w->child.pid, SIGTERM);
+		family_term(w->family, w->child.pid);
 	if (!w->is_ending || kill_at < w->alarm)
 		w->alarm = kill_at;
 	w->is_ending = true;
@@ -70,7 +70,7 @@ kill_if_due(struct watch *w)
 {
 	if (now_ns() < w->alarm)
 		return;
-	family_signal(w->family, w->child.pid, SIGKILL);
+	family_kill(w->family, w->child.pid);
 	w->alarm = now_ns() + AGAIN_MS * MSEC;
 }
 

@@ -60,6 +60,9 @@ class InMemory(Restart):
     def test_killed_twice(self):
         self.check(["kill", "kill"])
 
+    def test_stopped(self):
+        self.check(["stop"])
+
     def test_acquire(self):
         run = self.start("acquire", "g", "-l1", "-v")
         before = run.line().split()
@@ -89,6 +92,9 @@ class InRedis(Restart):
 
     def test_killed_twice(self):
         self.check(["kill", "kill"])
+
+    def test_stopped(self):
+        self.check(["stop"])
 
 
 if __name__ == "__main__":

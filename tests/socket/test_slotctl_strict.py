@@ -2,7 +2,9 @@
 slotd.
 
 Where two commands must not overlap they stamp their times, CLOCK_BOOTTIME, and these are compared:
-nothing that slotctl or slotd say.  SLOTD_STRICT_TRIES=50 repeats the main test that often."""
+nothing that slotctl or slotd say.  The main test that often, for each of two commands:
+
+    SLOTD_STRICT_TRIES=50 SLOTD_TEST_SLOW=3 tests/run.py tests/socket/test_slotctl_strict.py"""
 import mmap
 import os
 import signal
