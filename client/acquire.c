@@ -36,7 +36,7 @@ acquire_hold(const char *group, const struct slot_acquire_options *o)
 }
 
 /* What is left of the wait, in terms of the wire.  One that has run out while slotd was away is
- * still asked for, so that slotd says "timeout"; how long a group's own wait is, only slotd knows. */
+ * still asked for, so that slotd says "timeout". */
 static int64_t
 wait_left(const struct slot_request *r)
 {
@@ -48,15 +48,35 @@ wait_left(const struct slot_request *r)
 	return left < 1 ? 1 : left > r->wait_ms ? r->wait_ms : left;
 }
 
+/* How long the group's own wait is, only slotd knows: while it has gone away, this one ends as the
+ * wait for any other answer does. */
+void
+acquire_bound(struct slot_request *r)
+{
+	struct slot_conn *conn = r->conn;
+
+	if (r->wait_ms != WIRE_ABSENT)
+		return;
+	if (r->is_said || !conn->was_greeted)
+		r->deadline = NEVER;
+	else if (r->deadline == NEVER)
+		r->deadline = deadline_in(conn->answer_ms);
+	if (r->deadline < conn->deadline)
+		conn->deadline = r->deadline;
+}
+
 /* Says ACQUIRE, or leaves that for when slotd is there.  0, SLOT_ENOMEM, SLOT_ETOOLONG. */
 int
 acquire_say(struct slot_request *r)
 {
 	const struct slot_hold *hold = r->hold;
 	struct wire_request wire;
+	int code;
 
-	if (!r->conn->is_greeted)
+	if (!r->conn->is_greeted) {
+		acquire_bound(r);
 		return 0;
+	}
 	request_init(&wire, WIRE_ACQUIRE);
 	strcpy(wire.group, hold->group);
 	strcpy(wire.label, hold->label);
@@ -64,7 +84,11 @@ acquire_say(struct slot_request *r)
 	wire.n = hold->n;
 	wire.wait_ms = wait_left(r);
 	wire.hold_ms = hold->hold_ms;
-	return request_say(r, &wire);
+	code = request_say(r, &wire);
+	if (code == 0)
+		r->code = 0;            /* not what the slotd before this one has said */
+	acquire_bound(r);
+	return code;
 }
 
 static int

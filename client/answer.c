@@ -83,7 +83,8 @@ answer_ok(struct slot_conn *conn, struct slot_request *r, const char *rest)
 	request_finish(r, 0, NULL);
 }
 
-/* A waiter whom this slotd cannot serve any more waits for the next one.  "Now or never" was never. */
+/* A waiter whom this slotd cannot serve any more waits for the next one.  "Now or never" was
+ * never. */
 static bool
 waits_for_next(const struct slot_conn *conn, const struct slot_request *r, int code)
 {
@@ -105,6 +106,7 @@ answer_err(struct slot_conn *conn, struct slot_request *r, int code, const char 
 	if (waits_for_next(conn, r, code)) {
 		r->is_said = false;
 		r->code = code;
+		acquire_bound(r);
 		return;
 	}
 	request_finish(r, code, detail);

@@ -72,8 +72,8 @@ conn_check(struct slot_conn *conn)
 	return conn->is_in_line ? SLOT_EBUSY : 0;
 }
 
-/* In a forked child the descriptors are closed and nothing else is done to them: what they stand for
- * is the parent's too. */
+/* In a forked child the descriptors are closed and nothing else is done to them: what they stand
+ * for is the parent's too. */
 static void
 conn_free(struct slot_conn *conn)
 {

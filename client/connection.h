@@ -36,9 +36,9 @@
 #define PAUSE_LAST_MS 2000
 
 /* Something that slotd was asked, or is to be asked once it is there.  Pending until is_answered;
- * then, with a callback, due until slot_process() has called it.  One whose caller is gone earlier is
- * abandoned: it keeps its tag, so that the late answer is known for what it is, and is freed with
- * that. */
+ * then, with a callback, due until slot_process() has called it.  One whose caller is gone
+ * earlier is abandoned: it keeps its tag, so that the late answer is known for what it is, and is
+ * freed with that. */
 struct slot_request {
 	TAILQ_ENTRY(slot_request) link; /* conn->due, if is_due */
 	TAILQ_ENTRY(slot_request) order;        /* conn->pending, until is_answered */
@@ -224,6 +224,7 @@ int64_t answer_number(const char *text, const char *key);       /* -1: none, or 
 
 /* acquire.c */
 int acquire_say(struct slot_request *request);
+void acquire_bound(struct slot_request *request);       /* when it is said, or cannot be */
 
 /* hold.c */
 struct slot_hold *hold_new(const char *group, uint32_t n);

@@ -4,8 +4,8 @@
 
 #include "client/connection.h"
 
-/* wants_page: as slotd is asked at first.  If that does not work out it must know: who does not read
- * the page has to be told when his lease ends. */
+/* wants_page: as slotd is asked at first.  If that does not work out it must know: who does not
+ * read the page has to be told when his lease ends. */
 static int
 say_hello(struct slot_conn *conn, bool has_page, bool wants_page)
 {

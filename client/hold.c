@@ -45,8 +45,9 @@ hold_unlink(struct slot_hold *hold)
 	hold->conn = NULL;
 }
 
-/* What stands behind the OK of an ACQUIRE or RESUME: "slot[,slot...] token limit=N [cell=N]".  A hold
- * that was let in without a slot, as slotd's backend was away, has the number 0 and is never proven. */
+/* What stands behind the OK of an ACQUIRE or RESUME: "slot[,slot...] token limit=N [cell=N]".  A
+ * hold that was let in without a slot, as slotd's backend was away, has the number 0 and is never
+ * proven. */
 int
 hold_read_ok(struct slot_conn *conn, struct slot_hold *hold, const char *rest)
 {

@@ -34,8 +34,8 @@ loop_due(const struct slot_conn *conn)
 	return conn->deadline < wake ? conn->deadline : wake;
 }
 
-/* A timer that is early is left alone: it costs one call of slot_process() that finds nothing to do,
- * where setting it would cost a system call each time. */
+/* A timer that is early is left alone: it costs one call of slot_process() that finds nothing to
+ * do, where setting it would cost a system call each time. */
 static void
 loop_arm(struct slot_conn *conn)
 {
@@ -52,7 +52,8 @@ loop_arm(struct slot_conn *conn)
 	conn->armed = due;
 }
 
-/* Not in a forked child: both descriptors are the parent's too.  In slot_process() at its end only. */
+/* Not in a forked child: both descriptors are the parent's too.  In slot_process() at its end
+ * only. */
 void
 loop_watch(struct slot_conn *conn)
 {

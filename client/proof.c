@@ -76,8 +76,8 @@ slot_hold_state(const struct slot_hold *hold)
 	return hold->cell == NULL || slot_valid(hold) ? SLOT_STATE_PROVEN : SLOT_STATE_UNPROVEN;
 }
 
-/* A hold whose deadline passes while no slotd knows it as ours is lost: one that comes later does not
- * take it over any more. */
+/* A hold whose deadline passes while no slotd knows it as ours is lost: one that comes later does
+ * not take it over any more. */
 void
 proof_check(struct slot_conn *conn, struct slot_hold *hold)
 {

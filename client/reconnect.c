@@ -1,9 +1,9 @@
-/* A socket that breaks, and the way back: connect, HELLO, RESUME what is held, ask again for what was
- * waited for. */
+/* A socket that breaks, and the way back: connect, HELLO, RESUME what is held, ask again for what
+ * was waited for. */
 #include "client/connection.h"
 
-/* An activated socket accepts connections while nobody is there to answer, and one that is left over
- * from a slotd that hangs does so for ever. */
+/* An activated socket accepts connections while nobody is there to answer, and one that is left
+ * over from a slotd that hangs does so for ever. */
 #define GREET_MS 5000
 
 /* After slotd could not do something just now, or there was no memory here. */
@@ -20,8 +20,8 @@ conn_rest(struct slot_conn *conn)
 	conn->pause_ms = conn->pause_ms * 2 < PAUSE_LAST_MS ? conn->pause_ms * 2 : PAUSE_LAST_MS;
 }
 
-/* Can it be said to the next slotd as it was to this one?  Of a query's lines some may have been told
- * already; a RELEASE of what cannot be resumed is as good as done by the end of the socket. */
+/* Can it be said to the next slotd as it was to this one?  Of a query's lines some may have been
+ * told already; a RELEASE of what cannot be resumed is as good as done by the end of the socket. */
 static bool
 outlives_socket(const struct slot_request *r)
 {
@@ -53,6 +53,8 @@ conn_break(struct slot_conn *conn, int code, const char *detail)
 			r->hold->is_ours = false;
 		if (!outlives_socket(r))
 			request_finish(r, SLOT_EDISCONNECTED, NULL);
+		else if (r->verb == WIRE_ACQUIRE)
+			acquire_bound(r);
 	}
 	TAILQ_FOREACH(hold, &conn->holds, link) {
 		hold->is_ours = false;

@@ -61,8 +61,8 @@ tag_give(struct slot_conn *conn, uint32_t tag)
 
 /* ------------------------------------------------------------------ one request's life */
 
-/* NULL: no memory.  It is the connection's; the caller says with request_over() that it has no more use
- * for it. */
+/* NULL: no memory.  It is the connection's; the caller says with request_over() that it has no
+ * more use for it. */
 struct slot_request *
 request_new(struct slot_conn *conn, enum wire_verb verb, int64_t deadline)
 {

@@ -32,15 +32,15 @@
  * Processes.  The socket is close-on-exec.  In a child after fork() every call on an inherited
  * handle fails with SLOT_EFORK, or frees it without a word to slotd: the slots stay the parent's.
  *
- * Broken connections.  When slotd is replaced, stops or dies, the library connects anew, as soon as
- * slotd is there again, resumes the holds that the page proves, and asks again for what was waited
- * for, with what is left of the time.  Until then such a hold is proven up to its deadline, and lost
- * when that has passed; raw holds are lost at once.  It does this in slot_process() and in the calls
- * that block, which go on through it, for as long as they may wait.  With reconnect_ms 0, or when
- * that time is over, or if what answers is no slotd, the connection has ended: every request on it
- * fails, every hold is lost, and every later call fails with the same code (SLOT_EDISCONNECTED, or
- * what slotd gave as the reason).  Handles stay valid until they are freed.  To go on, slot_close()
- * and slot_connect().
+ * Broken connections.  When slotd is replaced, stops or dies, the library connects anew, as soon
+ * as slotd is there again, resumes the holds that the page proves, and asks again for what was
+ * waited for, with what is left of the time.  Until then such a hold is proven up to its deadline,
+ * and lost when that has passed; raw holds are lost at once.  It does this in slot_process() and in
+ * the calls that block, which go on through it, for as long as they may wait.  With reconnect_ms 0,
+ * or when that time is over, or if what answers is no slotd, the connection has ended: every
+ * request on it fails, every hold is lost, and every later call fails with the same code
+ * (SLOT_EDISCONNECTED, or what slotd gave as the reason).  Handles stay valid until they are freed.
+ * To go on, slot_close() and slot_connect().
  *
  * Late answers.  If slotd does not answer in time, the call fails with SLOT_EUNANSWERED and the
  * connection can still be used: requests carry tags, so that a late answer is not taken for
@@ -138,16 +138,17 @@ struct slot_request;
 typedef void slot_lost_fn(struct slot_conn *conn, struct slot_hold *hold, const char *reason,
     void *userdata);
 
-/* What a hold is worth.  slotd proves holds for a lease at a time, on a page of memory that it shares
- * with its clients; so this process knows how long it may believe in its slot, even if slotd hangs,
- * is stopped or dies.  A hold without a place on the page is a raw one (slotd made no page, or the
- * page is full, or is not to be trusted): it is proven until slotd or the connection's end say that
- * it is lost. */
+/* What a hold is worth.  slotd proves holds for a lease at a time, on a page of memory that it
+ * shares with its clients; so this process knows how long it may believe in its slot, even if slotd
+ * hangs, is stopped or dies.  A hold without a place on the page is a raw one (slotd made no page,
+ * or the page is full, or is not to be trusted): it counts as proven until slotd or the connection's
+ * end say that it is lost. */
 enum slot_state {
 	SLOT_STATE_PROVEN,      /* nobody else can have the slot */
 	SLOT_STATE_UNPROVEN,    /* the lease has ended, and slotd has neither confirmed the hold nor
-				   called it lost: somebody else may have been given the slot.  Begin
-				   nothing that needs it; it may be proven again */
+				   called it lost: somebody else may have been given the slot.
+				   Begin nothing that needs it; it may be proven again.  One that was
+				   let in without a slot (its number is 0) is always so */
 	SLOT_STATE_LOST         /* for good */
 };
 
@@ -170,8 +171,8 @@ struct slot_connect_options {
 	slot_lost_fn *lost;     /* or NULL */
 	void *userdata;         /* for lost and state */
 	slot_state_fn *state;   /* or NULL */
-	int64_t reconnect_ms;   /* how long to try when the connection has broken; 0: never; -1: no end;
-				   -1 */
+	int64_t reconnect_ms;   /* how long to try when the connection has broken; 0: never; -1: no
+				   end; -1 */
 };
 
 #define SLOT_CONNECT_OPTIONS_INIT \
@@ -218,12 +219,12 @@ struct slot_acquire_options {
 SLOT_API int slot_acquire(struct slot_conn *conn, const char *group,
     const struct slot_acquire_options *options, struct slot_hold **hold) SLOT_MUST_CHECK;
 
-/* Gives a hold back, waits for slotd to say so, and frees the handle whatever is returned: 0: it was
- * good to the end; SLOT_ELOST: the hold had ended before, what was done under it was not protected to
- * the end; SLOT_EUNPROVEN: it was given back, but when this was called it was not proven any more, so
- * that somebody else may have been given the slot; SLOT_EDISCONNECTED and the like: it has ended with
- * the connection; SLOT_EUNANSWERED: it is not known when slotd will hear of it (it is given back when
- * slotd is there again, or with the lease).  NULL: 0. */
+/* Gives a hold back, waits for slotd to say so, and frees the handle whatever is returned.
+ * 0: it was good to the end.  SLOT_ELOST: the hold had ended before, what was done under it was not
+ * protected to the end.  SLOT_EUNPROVEN: it was given back, but when this was called it was not
+ * proven any more, so that somebody else may have been given the slot.  SLOT_EDISCONNECTED and the
+ * like: it has ended with the connection.  SLOT_EUNANSWERED: it is not known when slotd will hear of
+ * it (it is given back when slotd is there again, or with the lease).  NULL: 0. */
 SLOT_API int slot_release(struct slot_hold *hold);
 
 /* The same without waiting: 0 means that it was said to slotd, or will be by slot_process(), or
@@ -238,18 +239,19 @@ SLOT_API uint64_t slot_hold_token(const struct slot_hold *hold);         /* belo
 SLOT_API uint32_t slot_hold_limit(const struct slot_hold *hold);         /* under which it was granted */
 
 /* NULL while the hold is not lost as far as this process has heard (it reads what has arrived, and
- * does not block); else why it is: "hold" (its hold_ms ran out), "lease" (slotd could not prove it any
- * longer, or did not come back in time), "taken", "evict", "disconnected" (it could not be resumed),
- * "closed", "fork", or a word of a later slotd. */
+ * does not block); else why it is: "hold" (its hold_ms ran out), "lease" (slotd could not prove it
+ * any longer, or did not come back in time), "taken", "evict", "disconnected" (it could not be
+ * resumed), "closed", "fork", or a word of a later slotd. */
 SLOT_API const char *slot_hold_lost(struct slot_hold *hold);
 
-/* Nonzero while the page proves the hold, 0 for a raw one.  Two reads of memory and one of the clock,
- * no system call: for each step of the work.  This function and the next may be called by any thread,
- * while others use the connection, and in signal handlers; until slot_release() or slot_close(). */
+/* Nonzero while the page proves the hold, 0 for a raw one.  Two reads of memory and one of the
+ * clock, no system call: for each step of the work.  This function and the next may be called by any
+ * thread, while others use the connection, and in signal handlers; until slot_release() or
+ * slot_close(), and not in a forked child. */
 SLOT_API int slot_valid(const struct slot_hold *hold);
 
-/* For how long the page proves the hold, if slotd says nothing more; 0: it is unproven or lost; -1: a
- * raw hold. */
+/* For how long the page proves the hold, if slotd says nothing more; 0: it is unproven or lost;
+ * -1: a raw hold. */
 SLOT_API int64_t slot_hold_left_ms(const struct slot_hold *hold);
 
 SLOT_API enum slot_state slot_hold_state(const struct slot_hold *hold);
@@ -260,15 +262,15 @@ SLOT_API void *slot_hold_userdata(const struct slot_hold *hold);
 
 /* --------------------------------------------------------------------------- event loops */
 
-/* One descriptor that stays the same, and open, until slot_close(): watch it, level-triggered, and call
- * slot_process() when it is readable.  It is when slotd has said something, when what is to be said to
- * it can be, and when it is time for something: a hold's deadline, the end of a wait, the next
- * attempt to connect.  Not for a forked child. */
+/* One descriptor that stays the same, and open, until slot_close(): watch it, level-triggered, and
+ * call slot_process() when it is readable.  It is when slotd has said something, when what is to be
+ * said to it can be, and when it is time for something: a hold's deadline, the end of a wait, the
+ * next attempt to connect.  Not for a forked child. */
 SLOT_API int slot_fd(const struct slot_conn *conn);
 
-/* For loops that cannot do without: the poll(2) events (with POLLOUT while something waits to be sent)
- * and the time until slot_process() has something to do (-1: no end; 0: now).  Ask again after any
- * other call on the connection. */
+/* For loops that cannot do without: the poll(2) events (with POLLOUT while something waits to be
+ * sent) and the time until slot_process() has something to do (-1: no end; 0: now).  Ask again after
+ * any other call on the connection. */
 SLOT_API short slot_events(const struct slot_conn *conn);
 SLOT_API int slot_timeout_ms(const struct slot_conn *conn);
 
@@ -281,8 +283,8 @@ SLOT_API int slot_socket_fd(const struct slot_conn *conn);
 SLOT_API int slot_connected(const struct slot_conn *conn);
 
 /* How long slotd proves a hold at a time; how much earlier than others may have the slot that ends;
- * how much of it a hold always has left while all goes well.  All are 0 without a page: then all holds
- * are raw. */
+ * how much of it a hold always has left while all goes well.  All are 0 without a page: then all
+ * holds are raw. */
 SLOT_API int64_t slot_lease_ms(const struct slot_conn *conn);
 SLOT_API int64_t slot_margin_ms(const struct slot_conn *conn);
 SLOT_API int64_t slot_left_ms(const struct slot_conn *conn);

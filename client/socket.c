@@ -31,9 +31,9 @@ socket_open(struct slot_conn *conn)
 	return 0;
 }
 
-/* It is shut down first: a process that has inherited it must not keep slots that count as lost here,
- * or are resumed.  And it is taken out of the epoll descriptor, which does not forget it by itself if
- * another process has it too. */
+/* It is shut down first: a process that has inherited it must not keep slots that count as lost
+ * here, or are resumed.  And it is taken out of the epoll descriptor, which does not forget it by
+ * itself if another process has it too. */
 void
 socket_close(struct slot_conn *conn)
 {

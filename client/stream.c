@@ -38,8 +38,8 @@ conn_flush(struct slot_conn *conn)
 	conn->out_sent = conn->out_len = 0;
 }
 
-/* Copies the line; sends it now if that does not block, else by and by.  What callbacks say goes out
- * together, at the end of slot_process(). */
+/* Copies the line; sends it now if that does not block, else by and by.  What callbacks say goes
+ * out together, at the end of slot_process(). */
 int
 conn_say(struct slot_conn *conn, const char *line, size_t len)
 {
@@ -97,8 +97,8 @@ conn_split(struct slot_conn *conn)
 	conn->in_len = left;
 }
 
-/* One descriptor is expected, with the OK of HELLO; any other is closed, so that no peer can fill the
- * table of this process. */
+/* One descriptor is expected, with the OK of HELLO; any other is closed, so that no peer can fill
+ * the table of this process. */
 static void
 conn_take_passed(struct slot_conn *conn, struct msghdr *msg)
 {

@@ -1,9 +1,9 @@
 """The C programs of tests/socket, which use libslot and talk to their test line by line."""
 import os
-import select
 import subprocess
 
-from slotd import TIMEOUT, WRAP, Failure, wait_end
+from slotctl import read_line
+from slotd import WRAP, Failure, wait_end
 
 LIBSLOT = os.path.abspath(os.environ.get("LIBSLOT", "build/libslot.a"))
 BUILD = os.path.dirname(LIBSLOT)
@@ -16,7 +16,7 @@ class Program:
             stdout=subprocess.PIPE, env={**os.environ, "SLOTD_SOCKET": slotd.socket})
 
     def line(self):
-        return self.process.stdout.readline().rstrip("\n")
+        return read_line(self.process.stdout.fileno())
 
     def expect(self, *lines):
         for line in lines:

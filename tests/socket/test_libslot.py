@@ -186,20 +186,30 @@ class Page(unittest.TestCase):
                 if field != "size":
                     self.assertRegex(page, rf"(?m)^\.It Fa .*\b{field}\b", field)
 
-    def test_example_compiles_and_runs(self):
-        page = read(PAGE)
-        example = re.search(r"^\.Sh EXAMPLES\n.*?^\.Bd -literal\n(.*?)^\.Ed", page, re.M | re.S)[1]
+    def run_example(self, example):
+        """-> what it prints"""
         with tempfile.TemporaryDirectory() as directory, Daemon() as slotd:
             source = os.path.join(directory, "example.c")
             program = os.path.join(directory, "example")
             with open(source, "w", encoding="utf-8") as file:
-                file.write(example.replace(r"\e", "\\"))
+                file.write(example)
             subprocess.run([*CC, "-std=c99", "-pedantic-errors", "-Wall", "-Wextra", "-Werror",
                             "-I", os.path.dirname(HEADER), "-o", program, source, LIBSLOT],
                            check=True, timeout=TIMEOUT)
             run = subprocess.run([*WRAP, program], timeout=TIMEOUT, text=True, stdout=subprocess.PIPE,
                                  env={**os.environ, "SLOTD_SOCKET": slotd.socket})
-            self.assertEqual((run.returncode, run.stdout), (0, "in slot 1\n"))
+            self.assertEqual(run.returncode, 0)
+            return run.stdout
+
+    def test_example_compiles_and_runs(self):
+        example = re.search(r"^\.Sh EXAMPLES\n.*?^\.Bd -literal\n(.*?)^\.Ed", read(PAGE), re.M | re.S)[1]
+        self.assertEqual(self.run_example(example.replace(r"\e", "\\")), "in slot 1\n")
+
+    def test_example_of_readme(self):
+        readme = read(os.path.join(TOP, "README.md"))
+        example = re.search(r"^## C\n\n[^\n]*\n\n((?: {4}[^\n]*\n|\n)+)", readme, re.M)[1]
+        self.assertEqual(self.run_example(textwrap.dedent(example)),
+                         "".join(f"step {step} in slot 1\n" for step in range(10)))
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@
 	SUITE(loss) \
 	SUITE(page) \
 	SUITE(proof) \
+	SUITE(resume) \
 	SUITE(reconnect) \
 	SUITE(query) \
 	SUITE(garbage) \

@@ -1,5 +1,5 @@
-/* The k-th call that can fail fails, for every k, while slotd goes and comes back: nothing crashes or
- * leaks, and what slotd believes to be held is held. */
+/* The k-th call that can fail fails, for every k, while slotd goes and comes back: nothing
+ * crashes or leaks, and what slotd believes to be held is held. */
 #include "tests/unit/lib/suites.h"
 
 #include <stdio.h>

@@ -1,5 +1,6 @@
-/* A peer that talks at random in words of the protocol: the library must end in good order, whatever
- * it comes to believe.  The sanitizers and valgrind are the judges; the round is in the message. */
+/* A peer that talks at random in words of the protocol: the library must end in good order,
+ * whatever it comes to believe.  The sanitizers and valgrind are the judges; the round is in the
+ * message. */
 #include "tests/unit/lib/suites.h"
 
 #include <stdlib.h>

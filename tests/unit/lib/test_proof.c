@@ -1,79 +1,8 @@
-/* What a hold is worth, as the page says, and that the program hears of it though slotd is silent. */
+/* What a hold is worth, as the page says, and that the program hears of it though slotd is
+ * silent. */
 #include "tests/unit/lib/suites.h"
 
-#include <poll.h>
-#include <stdio.h>
-#include <string.h>
-
-#include "tests/unit/lib/peer.h"
-
-/* What was called back: "g unproven g:taken ..." */
-struct diary {
-	char text[256];
-	int n;
-};
-
-static void
-write_down(struct diary *diary, const char *group, const char *what)
-{
-	size_t len = strlen(diary->text);
-
-	snprintf(diary->text + len, sizeof diary->text - len, "%s %s ", group, what);
-	diary->n++;
-}
-
-static void
-changed(struct slot_conn *conn, struct slot_hold *hold, enum slot_state state, void *userdata)
-{
-	(void)conn;
-	ck_assert_int_eq(slot_hold_state(hold), state);
-	ck_assert_int_eq(slot_valid(hold) != 0, state == SLOT_STATE_PROVEN);
-	write_down(userdata, slot_hold_group(hold), state == SLOT_STATE_PROVEN ? "proven" : "unproven");
-}
-
-static void
-lost(struct slot_conn *conn, struct slot_hold *hold, const char *reason, void *userdata)
-{
-	(void)conn;
-	ck_assert_int_eq(slot_hold_state(hold), SLOT_STATE_LOST);
-	ck_assert_int_eq(slot_valid(hold), 0);
-	ck_assert_int_eq(slot_hold_left_ms(hold), 0);
-	write_down(userdata, slot_hold_group(hold), reason);
-}
-
-static struct slot_conn *
-connect_with(struct peer *peer, struct diary *diary)
-{
-	struct slot_connect_options o = SLOT_CONNECT_OPTIONS_INIT;
-
-	o.lost = lost;
-	o.state = changed;
-	o.userdata = diary;
-	return peer_connect(peer, &o);
-}
-
-/* By the descriptor alone, without asking for a time. */
-static void
-watch_until(struct slot_conn *conn, const struct diary *diary, int n)
-{
-	struct pollfd pfd = {.fd = slot_fd(conn), .events = POLLIN};
-
-	while (diary->n < n) {
-		ck_assert_int_eq(poll(&pfd, 1, -1), 1);
-		ck_assert_int_eq(slot_process(conn), 0);
-	}
-}
-
-static void
-grant(struct peer *peer, const char *group, int cell, int64_t left_ms)
-{
-	char line[64];
-
-	snprintf(line, sizeof line, "ACQUIRE %s limit=1", group);
-	peer_expect(peer, line);
-	peer_cell(peer, cell, group, 1, 7, left_ms);
-	peer_answer(peer, "OK 1 7 limit=1 cell=%d", cell);
-}
+#include "tests/unit/lib/diary.h"
 
 /* ------------------------------------------------------------------ a slotd that says nothing */
 
@@ -81,10 +10,10 @@ static void
 say_nothing(struct peer *peer)
 {
 	peer_greet_strict(peer);
-	grant(peer, "g", 0, 60);
-	grant(peer, "h", 1, 60000);
+	grant_proven(peer, "g", 0, 60);
+	grant_proven(peer, "h", 1, PROVEN_MS);
 	peer_pass(peer);
-	peer_cell(peer, 0, "g", 1, 7, 60000);
+	peer_cell(peer, 0, "g", 1, 7, PROVEN_MS);
 	peer_expect(peer, "RELEASE g 1 token=7");
 	peer_answer(peer, "OK");
 	peer_expect(peer, "RELEASE h 1 token=7");
@@ -96,17 +25,17 @@ START_TEST(silent_slotd)
 {
 	struct peer *peer = peer_start(say_nothing);
 	struct diary diary = {.n = 0};
-	struct slot_conn *conn = connect_with(peer, &diary);
+	struct slot_conn *conn = diary_connect(&diary, peer);
 	struct slot_hold *g = take(conn, "g"), *h = take(conn, "h");
 
-	watch_until(conn, &diary, 1);
-	ck_assert_str_eq(diary.text, "g unproven ");
+	diary_watch(&diary, conn, 1);
+	ck_assert_str_eq(diary.text, "g1 unproven ");
 	ck_assert_int_eq(slot_hold_left_ms(g), 0);
 	ck_assert_ptr_null(slot_hold_lost(g));
 	ck_assert_int_ne(slot_valid(h), 0);
 	peer_next(peer);
-	watch_until(conn, &diary, 2);
-	ck_assert_str_eq(diary.text, "g unproven g proven ");
+	diary_watch(&diary, conn, 2);
+	ck_assert_str_eq(diary.text, "g1 unproven g1 proven ");
 	ck_assert_int_eq(slot_release(g), 0);
 	ck_assert_int_eq(slot_release(h), 0);
 	slot_close(conn);
@@ -120,14 +49,14 @@ static void
 say_all(struct peer *peer)
 {
 	peer_greet_strict(peer);
-	grant(peer, "g", 0, 60000);
+	grant_proven(peer, "g", 0, PROVEN_MS);
 	peer_cell(peer, 0, "g", 1, 7, -1);
 	peer_say(peer, "!UNPROVEN g 1 7");
 	peer_pass(peer);
-	peer_cell(peer, 0, "g", 1, 7, 60000);
+	peer_cell(peer, 0, "g", 1, 7, PROVEN_MS);
 	peer_say(peer, "!KEPT g 1 7");
 	peer_pass(peer);
-	peer_cell(peer, 0, "g", 1, 0, 60000);
+	peer_cell(peer, 0, "g", 1, 0, PROVEN_MS);
 	peer_say(peer, "!UNPROVEN g 1 7");
 	peer_pass(peer);
 	peer_say(peer, "!KEPT h 1 7");                  /* nobody's */
@@ -140,15 +69,15 @@ START_TEST(told)
 {
 	struct peer *peer = peer_start(say_all);
 	struct diary diary = {.n = 0};
-	struct slot_conn *conn = connect_with(peer, &diary);
+	struct slot_conn *conn = diary_connect(&diary, peer);
 	struct slot_hold *g = take(conn, "g");
 
 	for (int i = 1; i <= 3; i++) {
-		watch_until(conn, &diary, i);
+		diary_watch(&diary, conn, i);
 		peer_next(peer);
 	}
-	watch_until(conn, &diary, 4);
-	ck_assert_str_eq(diary.text, "g unproven g proven g unproven g taken ");
+	diary_watch(&diary, conn, 4);
+	ck_assert_str_eq(diary.text, "g1 unproven g1 proven g1 unproven lost g1 (taken) ");
 	ck_assert_int_eq(slot_release_nowait(g), SLOT_ELOST);
 	slot_close(conn);
 	peer_join(peer);
@@ -160,12 +89,12 @@ static void
 say_both(struct peer *peer)
 {
 	peer_greet_strict(peer);
-	grant(peer, "g", 0, 60000);
+	grant_proven(peer, "g", 0, PROVEN_MS);
 	peer_cell(peer, 0, "g", 1, 7, -1);
 	peer_say(peer, "!UNPROVEN g 1 7");
 	peer_tell(peer);
 	peer_pass(peer);
-	peer_cell(peer, 0, "g", 1, 7, 60000);
+	peer_cell(peer, 0, "g", 1, 7, PROVEN_MS);
 	peer_tell(peer);
 	peer_expect(peer, "RELEASE g 1 token=7");
 	peer_answer(peer, "OK");
@@ -176,7 +105,7 @@ START_TEST(no_news)
 {
 	struct peer *peer = peer_start(say_both);
 	struct diary diary = {.n = 0};
-	struct slot_conn *conn = connect_with(peer, &diary);
+	struct slot_conn *conn = diary_connect(&diary, peer);
 	struct slot_hold *g = take(conn, "g");
 
 	peer_await(peer);
@@ -202,7 +131,7 @@ release_unproven(struct peer *peer)
 
 	peer_greet_strict(peer);
 	for (int i = 0; i < 3; i++) {
-		grant(peer, "g", 0, -1);
+		grant_proven(peer, "g", 0, -1);
 		peer_expect(peer, "RELEASE g 1 token=7");
 		peer_answer(peer, "%s", answers[i]);
 	}
@@ -231,11 +160,11 @@ grant_three(struct peer *peer)
 	peer_greet_strict(peer);
 	peer_expect(peer, "ACQUIRE g limit=9 n=3");
 	for (int i = 0; i < 3; i++)
-		peer_cell(peer, 5 + i, "g", (uint32_t)(9 - i), 7, 60000);
+		peer_cell(peer, 5 + i, "g", (uint32_t)(9 - i), 7, PROVEN_MS);
 	peer_answer(peer, "OK 9,8,7 7 limit=9 cell=5");
 	peer_pass(peer);
 	for (int i = 0; i < 3; i++)
-		peer_cell(peer, 5 + i, "g", (uint32_t)(9 - i), 0, 60000);
+		peer_cell(peer, 5 + i, "g", (uint32_t)(9 - i), 0, PROVEN_MS);
 	peer_say(peer, "!LOST g 9,8,7 7 evict");
 	peer_expect(peer, "RELEASE g 9,8,7 token=7");
 	peer_answer(peer, "ERR lost evicted");
@@ -247,7 +176,7 @@ START_TEST(several_slots)
 	struct slot_acquire_options o = SLOT_ACQUIRE_OPTIONS_INIT;
 	struct peer *peer = peer_start(grant_three);
 	struct diary diary = {.n = 0};
-	struct slot_conn *conn = connect_with(peer, &diary);
+	struct slot_conn *conn = diary_connect(&diary, peer);
 	struct slot_hold *hold;
 
 	o.limit = 9;
@@ -255,7 +184,7 @@ START_TEST(several_slots)
 	ck_assert_int_eq(slot_acquire(conn, "g", &o, &hold), 0);
 	ck_assert_int_ne(slot_valid(hold), 0);
 	peer_next(peer);
-	watch_until(conn, &diary, 1);
+	diary_watch(&diary, conn, 1);
 	ck_assert_int_eq(slot_release(hold), SLOT_ELOST);
 	slot_close(conn);
 	peer_join(peer);
@@ -278,7 +207,7 @@ START_TEST(open_group)
 {
 	struct peer *peer = peer_start(let_in);
 	struct diary diary = {.n = 0};
-	struct slot_conn *conn = connect_with(peer, &diary);
+	struct slot_conn *conn = diary_connect(&diary, peer);
 	struct slot_hold *hold = take(conn, "g");
 
 	ck_assert_uint_eq(slot_hold_slot(hold), 0);
@@ -295,7 +224,8 @@ START_TEST(open_group)
 }
 END_TEST
 
-/* slotd takes the hold for a strict client's, and this process cannot read the page: the lease ends it. */
+/* slotd takes the hold for a strict client's, and this process cannot read the page: the lease
+ * ends it. */
 static void
 unprove_raw(struct peer *peer)
 {
@@ -312,11 +242,11 @@ START_TEST(raw_hold)
 {
 	struct peer *peer = peer_start(unprove_raw);
 	struct diary diary = {.n = 0};
-	struct slot_conn *conn = connect_with(peer, &diary);
+	struct slot_conn *conn = diary_connect(&diary, peer);
 	struct slot_hold *hold = take(conn, "g");
 
-	watch_until(conn, &diary, 1);
-	ck_assert_str_eq(diary.text, "g lease ");
+	diary_watch(&diary, conn, 1);
+	ck_assert_str_eq(diary.text, "lost g1 (lease) ");
 	ck_assert_int_eq(slot_release_nowait(hold), SLOT_ELOST);
 	slot_close(conn);
 	peer_join(peer);
