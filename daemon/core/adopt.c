@@ -43,19 +43,52 @@ adopt_refuse(struct arb *arb, struct adopt *a, enum wire_code code)
 	adopt_free(arb, a, false);
 }
 
-/* We are stopping: its client is to try our successor, and believes until then what its cell says.
- * So if the backend has been asked, and gives us the slots, we must not give them back before that is
- * over. */
+/* Its connection has closed, or we stop, and its client will come back, to us or to our successor:
+ * until then it believes what its cell says.  So if the backend has been asked, and gives us the slots,
+ * we must not give them back before that is over. */
 void
 adopt_leave(struct arb *arb, struct adopt *a)
 {
-	answer(arb, a, WIRE_ERR_SHUTDOWN);
 	if (!a->sent || !RULE(LEAVE_ADOPTED)) {
 		adopt_free(arb, a, false);
 		return;
 	}
 	TAILQ_REMOVE(&a->hold->client->adopts, a, of_client);
 	a->hold->client = NULL;
+}
+
+void
+adopt_stop(struct arb *arb, struct adopt *a)
+{
+	if (a->hold->client == NULL)
+		return;
+	answer(arb, a, WIRE_ERR_SHUTDOWN);
+	adopt_leave(arb, a);
+}
+
+/* The backend has given us what it asks for.  A hold without a cell that is unproven from its first
+ * moment would have no end: then its client is told that it is lost, and may read that late. */
+void
+adopt_granted(struct arb *arb, struct adopt *a, uint32_t limit)
+{
+	struct hold *h = a->hold;
+	uint64_t id = a->id;
+	uint32_t uid = a->uid;
+	nsec until = a->timer.at;
+
+	a->sent = false;
+	if (h->client != NULL && !group_is_valid(arb, a->group) && !proof_is_possible(arb, h)) {
+		answer(arb, a, WIRE_ERR_LOST);
+		TAILQ_REMOVE(&h->client->adopts, a, of_client);
+		h->client = NULL;
+	}
+	adopt_free(arb, a, true);
+	if (h->client == NULL) {
+		hold_rest(arb, h, uid, until);
+		return;
+	}
+	arb->stats.adoptions++;
+	hold_give(arb, h, id, h->token, limit);
 }
 
 static bool
@@ -69,16 +102,22 @@ same_slots(const struct hold *h, uint32_t n, const uint32_t *slots)
 	return true;
 }
 
-/* The one that asks for these slots of that grant, or NULL. */
+/* The one that this is granted to, or if its client has gone, another for the same: that may have come
+ * back once more.  NULL: none. */
 struct adopt *
-adopt_of(const struct group *g, const struct xch_grant *grant)
+adopt_of(const struct arb *arb, const struct group *g, const struct xch_grant *grant)
 {
-	struct adopt *a;
+	struct adopt *a, *other;
 
-	TAILQ_FOREACH (a, &g->adopts, of_group)
-		if (a->hold->token >> TOKEN_BITS == grant->number &&
-		    same_slots(a->hold, grant->n, grant->slots))
-			break;
+	HASH_FIND(hh, arb->adopts, &grant->id, sizeof grant->id, a);
+	if (a != NULL && (a->group != g || a->hold->n != grant->n))
+		a = NULL;
+	if (a != NULL && a->hold->client != NULL)
+		return a;
+	TAILQ_FOREACH (other, &g->adopts, of_group)
+		if (other->hold->client != NULL && other->hold->token >> TOKEN_BITS == grant->number &&
+		    same_slots(other->hold, grant->n, grant->slots))
+			return other;
 	return a;
 }
 
@@ -105,6 +144,12 @@ adopt_again(struct arb *arb, struct adopt *a)
 	a->sent = false;
 	if (a->hold->client == NULL) {
 		adopt_free(arb, a, false);
+		return;
+	}
+	if (h != NULL && h->rests && h->token == a->hold->token &&
+	    same_slots(h, a->hold->n, a->hold->slots)) {
+		hold_unrest(arb, h);
+		adopt_granted(arb, a, a->hold->limit);
 		return;
 	}
 	if (h == NULL || h->state != HOLD_HELD || h->token != a->hold->token ||
@@ -167,6 +212,10 @@ adopt_resume(struct arb *arb, struct client *c, const struct arb_event *e)
 			refuse_resume(arb, c, e, WIRE_ERR_NOMEM);
 		return;
 	}
+	if (same == n && h != NULL && h->rests && h->n == n) {  /* it has come back in time */
+		hold_unrest(arb, h);
+		idle = n;
+	}
 	if (known > 0 ? same < n || idle < n || !group_is_valid(arb, g) || g->doubt : !inherited) {
 		refuse_resume(arb, c, e, WIRE_ERR_LOST);
 		return;
@@ -196,6 +245,7 @@ adopt_resume(struct arb *arb, struct client *c, const struct arb_event *e)
 	a->id = e->request;
 	a->hold = h;
 	a->group = g;
+	a->uid = c->uid;
 	a->timer.kind = TIMER_ADOPT;
 	a->timer.at = NSEC_NEVER;
 	TAILQ_INSERT_TAIL(&g->adopts, a, of_group);

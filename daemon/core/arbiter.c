@@ -125,8 +125,7 @@ stop(struct arb *arb)
 
 	arb->stopping = true;
 	HASH_ITER (hh, arb->adopts, a, next)
-		if (a->hold->client != NULL)
-			adopt_leave(arb, a);
+		adopt_stop(arb, a);
 	HASH_ITER (hh, arb->groups, g, tmp) {
 		while (!TAILQ_EMPTY(&g->waiters))
 			waiter_refuse(arb, TAILQ_FIRST(&g->waiters), WIRE_ERR_SHUTDOWN);

@@ -67,6 +67,7 @@ struct hold {
 	nsec length;            /* hold=, or NSEC_NEVER */
 	struct timer timer;     /* HELD, OPEN: its forced end; ENDING: when its slots go on */
 	bool is_many;           /* was granted n > 1 */
+	bool rests;             /* ENDING: of a client that may be back for it */
 	bool is_page;           /* HELD: it has cells, and its client reads them */
 	TAILQ_ENTRY(hold) of_client; /* client->holds, ->opens, or ->lost */
 	TAILQ_ENTRY(hold) of_group;  /* group->holds: HELD, ENDING; group->opens */
@@ -99,13 +100,14 @@ struct waiter {
 	UT_hash_handle hh;      /* arb->waiters */
 };
 
-/* A hold of our predecessor's that is being taken over.  Its hold's client is NULL once we stop and
- * the backend may have given us the slots: see adopt_leave(). */
+/* A hold of our predecessor's that is being taken over.  Its hold's client is NULL when that has gone
+ * while the backend may have given us the slots: see adopt_leave(). */
 struct adopt {
 	uint64_t id;
 	struct hold *hold;      /* with its slots, token and limit */
 	struct group *group;
 	struct timer timer;     /* the deadline of the inherited cell */
+	uint32_t uid;
 	bool sent;
 	TAILQ_ENTRY(adopt) of_group;
 	TAILQ_ENTRY(adopt) of_client;
@@ -278,7 +280,8 @@ void hold_let_go(struct arb *arb, struct hold *h);              /* frees h */
 void hold_drop_slot(struct arb *arb, struct hold *h, struct slot *s); /* may free h */
 void hold_lost(struct arb *arb, struct hold *h, enum arb_lost reason); /* its slots must be gone */
 void hold_end(struct arb *arb, struct hold *h, enum arb_lost reason);  /* ENDING for the margin */
-void hold_rest(struct arb *arb, struct hold *h, uint64_t token, nsec until); /* ENDING, of nobody here */
+void hold_rest(struct arb *arb, struct hold *h, uint32_t uid, nsec until); /* ENDING, of nobody here */
+void hold_unrest(struct arb *arb, struct hold *h);              /* its slots are idle; frees h */
 void hold_slot_lost(struct arb *arb, struct group *g, uint32_t num, uint64_t number);
 
 /* The cell of each slot. */
@@ -295,6 +298,7 @@ struct hold *open_find(const struct client *c, const char *group, uint64_t token
 /* ---- proof.c: what strict clients read in the cells of their holds, and are told of it */
 nsec proof_deadline(const struct arb *arb, const struct group *g);
 void proof_begin(struct arb *arb, struct hold *h);      /* takes cells for it, if its client reads them */
+bool proof_is_possible(struct arb *arb, const struct hold *h);
 void proof_write(struct arb *arb, const struct hold *h);
 void proof_end(struct arb *arb, struct hold *h);        /* before anything else of it ends */
 void proof_end_one(struct arb *arb, struct hold *h, uint32_t i);
@@ -320,11 +324,13 @@ void waiter_refuse_all(struct arb *arb, struct group *g, const char *text); /* t
 
 /* ---- adopt.c: holds whose clients have come back */
 void adopt_resume(struct arb *arb, struct client *c, const struct arb_event *e);
-struct adopt *adopt_of(const struct group *g, const struct xch_grant *grant);
+struct adopt *adopt_of(const struct arb *arb, const struct group *g, const struct xch_grant *grant);
 void adopt_again(struct arb *arb, struct adopt *a);
 void adopt_free(struct arb *arb, struct adopt *a, bool keep_hold);
 void adopt_refuse(struct arb *arb, struct adopt *a, enum wire_code code); /* answers and frees */
-void adopt_leave(struct arb *arb, struct adopt *a);             /* we stop: answers SHUTDOWN */
+void adopt_leave(struct arb *arb, struct adopt *a);             /* its client has gone */
+void adopt_stop(struct arb *arb, struct adopt *a);              /* we stop */
+void adopt_granted(struct arb *arb, struct adopt *a, uint32_t limit); /* its slots are idle now */
 
 /* ---- sync.c: exchanges, replies, pushes */
 void sync_compose(struct arb *arb, struct group *g);

@@ -44,7 +44,7 @@ client_gone(struct arb *arb, struct client *c)
 	while (!TAILQ_EMPTY(&c->waiters))
 		waiter_free(arb, TAILQ_FIRST(&c->waiters), false);
 	while (!TAILQ_EMPTY(&c->adopts))
-		adopt_free(arb, TAILQ_FIRST(&c->adopts), false);
+		adopt_leave(arb, TAILQ_FIRST(&c->adopts));
 	while (!TAILQ_EMPTY(&c->holds))
 		hold_let_go(arb, TAILQ_FIRST(&c->holds));
 	while (!TAILQ_EMPTY(&c->opens))

@@ -378,22 +378,36 @@ hold_end(struct arb *arb, struct hold *h, enum arb_lost reason)
 	end_until(arb, h, heard_by(arb));
 }
 
-/* Slots that are granted to us, idle now, are those of a client that will resume them at our
- * successor: until its cell ends they rest. */
+/* Slots that are granted to us, idle now, are those of a client that may resume them, here or at our
+ * successor's: until its cell ends they rest. */
 void
-hold_rest(struct arb *arb, struct hold *h, uint64_t token, nsec until)
+hold_rest(struct arb *arb, struct hold *h, uint32_t uid, nsec until)
 {
 	assert(h->state == HOLD_ASKED && h->client == NULL);
-	h->token = token;
+	h->rests = true;
 	for (uint32_t i = 0; i < h->n; i++) {
 		struct slot *s = slot_find(h->group, h->slots[i]);
 
 		slot_move(h->group, s, SLOT_HELD);
 		s->hold = h;
-		s->token = token;
+		s->token = h->token;
+		s->uid = uid;
 	}
 	TAILQ_INSERT_TAIL(&h->group->holds, h, of_group);
 	end_until(arb, h, until);
+}
+
+void
+hold_unrest(struct arb *arb, struct hold *h)
+{
+	assert(h->rests);
+	for (uint32_t i = 0; i < h->n; i++) {
+		struct slot *s = slot_find(h->group, h->slots[i]);
+
+		s->hold = NULL;
+		slot_move(h->group, s, SLOT_IDLE);
+	}
+	hold_free(arb, h);
 }
 
 /* h, of which a slot is gone, is told LOST as a whole, and what is left of it ends.  Of the slot so

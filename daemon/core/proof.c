@@ -117,6 +117,17 @@ proof_begin(struct arb *arb, struct hold *h)
 		g->cells_until = proof_deadline(arb, g);
 }
 
+/* Would h, which its client does not have yet, get cells? */
+bool
+proof_is_possible(struct arb *arb, const struct hold *h)
+{
+	uint32_t first = h->client->strict ? cells_take(&arb->cells, h->n) : CELL_NONE;
+
+	for (uint32_t i = 0; first != CELL_NONE && i < h->n; i++)
+		cells_give_back(&arb->cells, first + i);
+	return first != CELL_NONE;
+}
+
 void
 proof_write(struct arb *arb, const struct hold *h)
 {

@@ -46,7 +46,7 @@
 	X(CELLS, "a client that reads late believes on")                                        \
 	X(LOST_FIRST, "a slot is given away before its holder can have heard of the end")       \
 	X(ADOPT_DEADLINE, "a hold is resumed after its cell has expired")                       \
-	X(LEAVE_ADOPTED, "a stop gives back what a client of the former daemon holds")          \
+	X(LEAVE_ADOPTED, "what a client of the former daemon holds is given back, and it believes on")  \
 	X(TOKEN_GROWS, "two holds of one grant have the same token")                            \
 	X(IDLE_LIMIT, "an idle slot is given to a caller whose limit it exceeds")               \
 	X(IDLE_ORDER, "an idle slot is given to one who comes later")                           \

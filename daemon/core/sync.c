@@ -254,15 +254,24 @@ unwanted(struct arb *arb, struct group *g, const struct xch_grant *grant, uint32
 		slot_give_back(g, s);
 }
 
+/* Whom a grant is for.  NULL: he is gone. */
+static struct waiter *
+waiter_of(const struct arb *arb, const struct group *g, const struct xch_grant *grant)
+{
+	struct waiter *w;
+
+	HASH_FIND(hh, arb->waiters, &grant->id, sizeof grant->id, w);
+	return w != NULL && w->group == g && w->hold->n == grant->n ? w : NULL;
+}
+
 static void
 heard_granted(struct arb *arb, struct group *g, const struct xch_grant *grant, bool is_push)
 {
 	uint32_t known = 0;
-	uint64_t request = grant->id, token = grant->number << TOKEN_BITS | 1;
-	nsec until = NSEC_NEVER;
-	struct hold *h = NULL;
-	struct waiter *w;
-	struct adopt *a;
+	struct waiter *w = waiter_of(arb, g, grant);
+	struct adopt *a = w == NULL ? adopt_of(arb, g, grant) : NULL;
+	struct hold *h = w != NULL ? w->hold : a != NULL ? a->hold : NULL;
+	uint64_t token = a != NULL ? h->token : grant->number << TOKEN_BITS | 1;
 
 	if (grant->number > g->high)
 		g->high = grant->number;
@@ -271,27 +280,14 @@ heard_granted(struct arb *arb, struct group *g, const struct xch_grant *grant, b
 
 		known += s != NULL && s->number == grant->number;
 	}
-	HASH_FIND(hh, arb->waiters, &grant->id, sizeof grant->id, w);
-	HASH_FIND(hh, arb->adopts, &grant->id, sizeof grant->id, a);
 	if (known == grant->n) {                /* by a push, before */
-		if (a != NULL && a->group == g)
+		if (a != NULL && a->id == grant->id)
 			adopt_again(arb, a);
 		return;
 	}
-	if (w == NULL && a == NULL)             /* its client may have come back once more */
-		a = adopt_of(g, grant);
-	if (w != NULL && w->group == g && w->hold->n == grant->n) {
-		h = w->hold;
+	if (w != NULL) {
 		waiter_answered(w);
 		waiter_free(arb, w, true);
-	} else if (a != NULL && a->group == g && a->hold->n == grant->n) {
-		h = a->hold;
-		request = a->id;
-		token = h->token;
-		until = a->timer.at;
-		a->sent = false;
-		adopt_free(arb, a, true);
-		arb->stats.adoptions++;
 	}
 	for (uint32_t i = 0; i < grant->n; i++) {
 		struct slot *s = slot_find(g, grant->slots[i]);
@@ -308,10 +304,10 @@ heard_granted(struct arb *arb, struct group *g, const struct xch_grant *grant, b
 	}
 	if (grant->number > g->granted)
 		g->granted = grant->number;
-	if (h != NULL && h->client != NULL)
-		hold_give(arb, h, request, token, grant->limit);
+	if (a != NULL)
+		adopt_granted(arb, a, grant->limit);
 	else if (h != NULL)
-		hold_rest(arb, h, token, until);
+		hold_give(arb, h, grant->id, token, grant->limit);
 }
 
 static void

@@ -171,6 +171,10 @@ gives_up(struct world *w, struct event *e)
 		dies(c);
 		return;
 	}
+	if (c->state == CLIENT_RESUME && how == 1) {    /* it is tired of waiting, and tries anew */
+		leaves(c);
+		return;
+	}
 	if (c->state == CLIENT_RESUME)
 		belief_drop(c);
 	call_give_up(c, how == 1 || c->state == CLIENT_RESUME);

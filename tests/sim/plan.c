@@ -132,9 +132,9 @@ plan_daemons(struct world *w)
 		w->conf.command_timeout = w->conf.lease;
 	}
 	w->conf.idle = RNG_PICK(r, idle);
-	if (!w->profile->keep && rng_chance(r, 150))    /* a page that may be full */
+	if (!w->profile->keep && !w->profile->apart && rng_chance(r, 150)) /* a page that may be full */
 		w->conf.max_cells = (uint32_t)rng_between(r, 0, 6);
-	if (!w->profile->order && rng_chance(r, 200))
+	if (!w->profile->order && !w->profile->apart && rng_chance(r, 200))
 		w->on_down = rng_chance(r, 500) ? ARB_DOWN_OPEN : ARB_DOWN_REFUSE;
 	w->drop = !w->profile->keep && !w->profile->apart && rng_chance(r, 150);
 }

@@ -208,6 +208,81 @@ START_TEST(left_by_a_stop)
 }
 END_TEST
 
+/* A connection that closes before it is answered gives up nothing: its client believes on, and may be
+ * back. */
+START_TEST(gone_before_the_answer)
+{
+	uint64_t waits, again, token;
+
+	token = rig_answer(r, resumed(&waits) - 2)->token;
+	rig_gone(r, 0, 1);
+	rig_exchange(r, 0);
+	rig_advance(r, 2000 * MS);
+	ck_assert(rig_waits(r, waits));
+	rig_step(r, 0, &(struct arb_event){.type = ARB_CLIENT_OPEN, .client = 11,
+	    .open = {.pid = 1, .uid = 1001}});
+	rig_expect_error(r, resume_of(11, token), WIRE_ERR_LOST);
+	again = resume_of(2, token);
+	rig_expect_slot(r, again, 1);
+	ck_assert_uint_eq(rig_answer(r, again)->token, token);
+	rig_advance(r, 60000 * MS);
+	ck_assert(r->n_losts == 0 && rig_waits(r, waits));
+	rig_gone(r, 0, 2);
+	rig_expect_slot(r, waits, 1);
+}
+END_TEST
+
+START_TEST(gone_for_good)
+{
+	uint64_t waits;
+
+	resumed(&waits);
+	rig_gone(r, 0, 1);
+	rig_exchange(r, 0);
+	rig_advance(r, 4999 * MS);
+	ck_assert(rig_waits(r, waits));
+	rig_advance(r, 1 * MS);
+	rig_expect_slot(r, waits, 1);
+}
+END_TEST
+
+/* What is granted while other holds are unproven is unproven as well: only who reads that may have it.
+ * There is a hold that is, a grace, and no cell. */
+START_TEST(unproven_without_a_cell)
+{
+	uint64_t token = rig_answer(r, ask(0, 1, 2))->token, other, strict, raw;
+	struct arb_conf conf = rig_conf();
+
+	other = rig_answer(r, ask(0, 2, 2))->token;
+	arb_free(r->arb[0]);
+	conf.self = (struct xch_daemon){.install = 1, .generation = 2, .nonce = 7};
+	conf.grace = 10000 * MS;
+	conf.max_cells = 1;
+	r->arb[0] = arb_new(&conf);
+	rig_link(r, 0, true);
+	rig_step(r, 0, &(struct arb_event){.type = ARB_SUB_UP});
+	for (uint64_t c = 1; c <= 2; c++) {
+		rig_open(r, 0, c);
+		rig_strict(r, 0, c, true);
+	}
+	strict = resume_of(1, token);
+	rig_expect_slot(r, strict, 1);
+	rig_link(r, 0, false);
+	rig_advance(r, 10000 * MS);
+	ck_assert_uint_eq(r->unproven, 1);
+	mem_set_identity(r->mem, 2);            /* another process, with the data */
+	rig_link(r, 0, true);
+	raw = ++r->next_request;
+	rig_step(r, 0, &(struct arb_event){.type = ARB_RESUME, .client = 2, .request = raw,
+	    .resume = {.group = "g", .n_slots = 1, .slots = &(uint32_t){2}, .token = other,
+	    .limit = 2, .hold = NSEC_NEVER, .until = r->now + 5000 * MS}});
+	rig_expect_error(r, raw, WIRE_ERR_LOST);
+	rig_advance(r, 60000 * MS);
+	ck_assert(r->kept == 1 && r->n_losts == 0);
+	rig_expect_slot(r, ask(1, 1, 2), 2);
+}
+END_TEST
+
 START_TEST(left_and_resumed)
 {
 	uint64_t token = rig_answer(r, ask(0, 1, 1))->token, waits = ask(1, 1, 1), req;
@@ -255,6 +330,9 @@ adopt_suite(void)
 	tcase_add_test(tc, cancelled);
 	tcase_add_test(tc, released_with_all);
 	tcase_add_test(tc, left_by_a_stop);
+	tcase_add_test(tc, gone_before_the_answer);
+	tcase_add_test(tc, gone_for_good);
+	tcase_add_test(tc, unproven_without_a_cell);
 	tcase_add_test(tc, left_and_resumed);
 	tcase_add_test(tc, held_through_a_stop);
 	suite_add_tcase(s, tc);
