@@ -159,6 +159,7 @@ backend_memory_new(const struct page *page, nsec margin)
 		return NULL;
 	}
 	mem_set_identity(memory->mem, sid);
+	mem_set_steady(memory->mem);
 	inherit(memory->mem, page, margin);
 	return &memory->backend;
 }

@@ -109,7 +109,7 @@ step_time(struct pass *p, usec now)
 
 	if (g->gt == 0)
 		g->gt = now;
-	else if (!RULE(GROUP_CLOCK))
+	else if (p->mem->is_steady || !RULE(GROUP_CLOCK))
 		g->gt += now > g->wall ? now - g->wall : 1;
 	else
 		g->gt += clamp(now - g->wall, 1, cap > 1 ? cap : 1);
@@ -220,6 +220,12 @@ mem_free(struct mem *m)
 }
 
 void
+mem_set_steady(struct mem *m)
+{
+	m->is_steady = true;
+}
+
+void
 mem_keep_all(struct mem *m)
 {
 	m->keeps_all = true;
@@ -246,6 +252,7 @@ mem_clone(const struct mem *from)
 	m->longest_lease = from->longest_lease;
 	m->last_forgotten = from->last_forgotten;
 	m->keeps_all = from->keeps_all;
+	m->is_steady = from->is_steady;
 	for (size_t i = 0; i < from->n_inherited; i++)
 		mem_inherit(m, &from->inherited[i].from, from->inherited[i].group,
 		    from->inherited[i].slot, from->inherited[i].until);

@@ -16,6 +16,9 @@ void mem_free(struct mem *mem);
 /* What the server is: its process (a new id at each start that may have lost data). */
 void mem_set_identity(struct mem *mem, uint64_t sid);
 
+/* The server's clock never steps: the clocks of groups follow it, however long nobody has spoken. */
+void mem_set_steady(struct mem *mem);
+
 /* Never forgets a group in which nothing is left, as Redis does not for a week. */
 void mem_keep_all(struct mem *mem);
 

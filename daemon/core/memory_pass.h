@@ -43,7 +43,7 @@ struct mem {
 	uint64_t n_eras_made;
 	usec longest_lease;
 	uint64_t last_forgotten;        /* highest number of a group that is forgotten */
-	bool keeps_all;
+	bool keeps_all, is_steady;
 
 	struct arena arena;             /* what the reply and the pushes point to */
 	struct xch_reply reply;

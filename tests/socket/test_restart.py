@@ -16,7 +16,7 @@ NOBODY = 65534
 
 
 def memory(lease, more=""):
-    return f"[lease]\nlease_ms = {lease}\nmargin_ms = {lease // 20}\n{more}"
+    return f"[lease]\nlease_ms = {lease}\nmargin_ms = {lease // 5}\n{more}"
 
 
 def wait_for_deadline(hold):
@@ -74,7 +74,7 @@ class Killed(unittest.TestCase):
                 y.expect(r"#y OK 1 \d+")
 
     def test_nobody_comes_back(self):
-        """Nobody else is in before the page says that the holder is out; and then at once."""
+        """Nobody else is in before the holder is out by its page, and had the margin to end."""
         with self.daemon(int(1000 * SLOW)) as slotd:
             with Strict(slotd.socket) as client:
                 hold = client.acquire("ACQUIRE g limit=1")

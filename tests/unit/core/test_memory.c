@@ -416,13 +416,13 @@ START_TEST(inherited_is_held)
 	uint64_t a;
 
 	inherit(1, "g", 1, 500, 4 * SEC);
-	inherit(1, "g", 3, 501, 4 * SEC);
+	inherit(1, "g", 3, (uint64_t)now, 4 * SEC);     /* granted by a clock that was ahead */
 	inherit(1, "other", 2, 502, 4 * SEC);
 	a = join(1);
 	re = want(1, a, 1, 3, 1);
 	ck_assert_uint_eq(re->n_granted, 1);
 	ck_assert_uint_eq(re->granted[0].slots[0], 2);
-	ck_assert_uint_gt(re->granted[0].number, 501);
+	ck_assert_uint_gt(re->granted[0].number, (uint64_t)now);
 	re = want(1, a, 2, 3, 1);
 	ck_assert_uint_eq(re->n_granted, 0);
 	ck_assert_uint_eq(re->in_use, 3);
@@ -456,6 +456,19 @@ START_TEST(inherited_is_adopted)
 	re = adopt(1, a, 2, 501);
 	ck_assert_uint_eq(re->n_refused, 1);
 	ck_assert_uint_eq(re->in_use, 1);
+}
+END_TEST
+
+/* Where the clock can be trusted, silence makes nothing last longer. */
+START_TEST(inherited_ends_in_time)
+{
+	uint64_t a;
+
+	mem_set_steady(mem);
+	inherit(1, "g", 1, 500, 9 * SEC);
+	a = join(1);
+	now += 9 * SEC + 1;
+	ck_assert_uint_eq(want(1, a, 1, 1, 1)->n_granted, 1);
 }
 END_TEST
 
@@ -503,6 +516,7 @@ memory_suite(void)
 	tcase_add_test(tc, forgotten_groups_leave_their_numbers);
 	tcase_add_test(tc, inherited_is_held);
 	tcase_add_test(tc, inherited_is_adopted);
+	tcase_add_test(tc, inherited_ends_in_time);
 	tcase_add_test(tc, inherited_of_others);
 	suite_add_tcase(s, tc);
 	return s;
