@@ -25,10 +25,10 @@ class Restart(unittest.TestCase):
     def start(self, slotd, limit=1):
         return self.enterContext(Program(slotd, "lib_news", "g", str(limit)))
 
-    def holder(self, slotd, slot=1, limit=1):
+    def holder(self, slotd, slot=1, limit=1, valid="valid"):
         program = self.start(slotd, limit)
         program.expect(f"got {slot}")
-        self.assertEqual(program.ask("valid?"), "valid")
+        self.assertEqual(program.ask("valid?"), valid)
         return program
 
     def replace(self, slotd, programs, end):
@@ -115,6 +115,28 @@ class RestartOnRedis(Restart):
             redis.process.send_signal(signal.SIGCONT)
             program.expect("proven")
             self.release(program)
+
+    def test_another_host_has_the_slot(self):
+        """Never two at a time that the page proves; and who comes late hears that he has lost it."""
+        with Redis() as redis, fleet(redis, 2, no_grace(redis, SHORT)) as [a, b]:
+            stopped = self.holder(a)
+            other = self.start(b)
+            a.process.send_signal(signal.SIGSTOP)
+            stopped.expect("unproven")
+            other.expect("got 1")
+            self.assertEqual(stopped.ask("valid?"), "not valid")
+            self.assertEqual(other.ask("valid?"), "valid")
+            a.process.send_signal(signal.SIGCONT)
+            self.assertRegex(stopped.line(), "^lost (lease|taken)$")
+            self.release(stopped, "lost")
+            self.release(other)
+
+    def test_let_in_without_a_slot(self):
+        with Redis(running=False) as redis:
+            config = redis.config("[group g]\non_backend_down = open\nlimit = 1\n")
+            with Daemon(config, expect=["redis", "Redis"]) as slotd:
+                program = self.holder(slotd, 0, valid="not valid")
+                self.release(program, "unproven")
 
 
 if __name__ == "__main__":
