@@ -121,6 +121,13 @@ family_open(struct family *f)
 	f->is_known = children_of(getpid(), &f->strangers);
 }
 
+void
+family_close(struct family *f)
+{
+	free(f->strangers.list);
+	f->strangers = (struct processes){.n = 0};
+}
+
 bool
 family_reap(struct family *f, pid_t child, int *status)
 {

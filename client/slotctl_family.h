@@ -21,6 +21,7 @@ struct family {
 
 /* Before the command is started: from here on what its descendants leave is ours. */
 void family_open(struct family *f);
+void family_close(struct family *f);
 
 /* Takes note of those that have ended.  -> whether `child` is one of them: *status as of
  * waitpid(). */

@@ -72,6 +72,7 @@ ctl_run(const struct ctl *c)
 		error = child_start(&w.child, c->rest, c->close ? -1 : slot_socket_fd(t.conn), &signals);
 	if (error != 0) {
 		taken_give_back(&t);
+		family_close(&family);
 		return say_not_started(&w.child, c->rest[0], error);
 	}
 
@@ -81,6 +82,7 @@ ctl_run(const struct ctl *c)
 		w.is_lost = true;
 	}
 	taken_close(&t);
+	family_close(&family);
 	if (w.is_lost && !c->warn_on_loss)
 		return CTL_LOST;
 	return WIFEXITED(w.status) ? WEXITSTATUS(w.status) : CTL_SIGNAL + WTERMSIG(w.status);
