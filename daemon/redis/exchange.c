@@ -420,6 +420,7 @@ exchange_decode(struct arena *arena, const char *text, size_t len, struct xch_re
 		return 0;
 	if (!scan_is(&s, "OK"))
 		return -1;
+	re->seq = scan_number(&s, INT64_MAX);
 	re->live_limit = scan_number_or_none(&s, UINT32_MAX);
 	re->in_use = (uint32_t)scan_number(&s, UINT32_MAX);
 	re->others = (uint32_t)scan_number(&s, UINT32_MAX);

@@ -55,8 +55,8 @@ struct exchange_touched {
 };
 
 /* Each takes a text of len bytes that need not end with NUL.  -> 0, or -1 if it is not what the
- * script says.  What the result points to is in the arena; seq and `to` are for the caller to fill
- * in. */
+ * script says.  What the result points to is in the arena; `to`, and seq where the status is not
+ * XCH_OK, are for the caller to fill in. */
 int exchange_decode(struct arena *arena, const char *text, size_t len, struct xch_reply *reply);
 int exchange_decode_touch(const char *text, size_t len, struct exchange_touched *touched);
 int exchange_decode_push(struct arena *arena, const char *text, size_t len, struct xch_push *push);

@@ -117,7 +117,7 @@ on_touched_again(void *arg, struct link *link, const redisReply *reply)
 		shard->is_bad = true;
 	} else if (reply->type != REDIS_REPLY_STRING ||
 	    exchange_decode_touch(reply->str, reply->len, &touched) < 0) {
-		link_fail(link, TROUBLE_UNFIT, "the answer for a marker is not understood");
+		link_fail(link, TROUBLE_AWAY, "the answer for a marker is not understood");
 	} else {
 		note_begin(shard, &touched);
 		shard_heard(shard, clock_now(), touched.era, touched.grace, touched.longest_lease);

@@ -294,9 +294,12 @@ take_reply(struct redis *redis, const struct xch_request *request, struct link *
 		*re = (struct xch_reply){.status = XCH_ERROR,
 		    .error = error_text(redis, reply)};
 	} else if (reply->type != REDIS_REPLY_STRING ||
-	    exchange_decode(&redis->arena, reply->str, reply->len, re) < 0) {
-		*re = (struct xch_reply){.status = XCH_ERROR,
-		    .error = "its answer is not understood"};
+	    exchange_decode(&redis->arena, reply->str, reply->len, re) < 0 ||
+	    (re->status == XCH_OK && re->seq != request->seq)) {
+		/* replies out of step, as behind a proxy that has lost one */
+		arena_reset(&redis->arena);
+		link_fail(link, TROUBLE_AWAY, "an answer is not that of its request");
+		return;
 	} else if (re->status == XCH_OK &&
 	    shard_heard(&redis->markers.shards[exchange_shard(request->group)], clock_now(),
 		re->era, re->grace, re->longest_lease)) {

@@ -23,6 +23,8 @@ class Pair:
         self.proxy = proxy
         self.reader, self.writer = reader, writer
         self.up = None                      # the writer to the server
+        self.reads = asyncio.Event()        # what the client says
+        self.reads.set()
         self.tasks = []                     # client to server, server to client
 
     async def join(self):
@@ -32,11 +34,12 @@ class Pair:
             self.tasks.pop().cancel()
             self.up.transport.abort()
         else:
-            self.tasks.append(asyncio.ensure_future(self._pass(self.reader, lambda: self.up)))
+            self.tasks.append(asyncio.ensure_future(self._pass(self.reader, lambda: self.up, self.reads)))
         self.up = up
         self.tasks.append(asyncio.ensure_future(self._pass(up_reader, lambda: self.writer)))
+        self.reads.set()
 
-    async def _pass(self, reader, to):
+    async def _pass(self, reader, to, reads=None):
         queue = asyncio.Queue()
         sender = asyncio.ensure_future(self._send(queue, to))
         try:
@@ -44,6 +47,8 @@ class Pair:
             while data:
                 await self.proxy.going.wait()
                 data = await reader.read(CHUNK)
+                if reads is not None:
+                    await reads.wait()
                 queue.put_nowait((asyncio.get_running_loop().time() + self.proxy.seconds, data))
             await sender                    # which cuts when it comes to the end
         except OSError:
@@ -138,9 +143,14 @@ class Proxy:
 
     def to(self, upstream, hide=False):
         """Another server from now on.  Open connections are cut; or, with hide, stay open: what is
-        under way is lost, and the next thing that the client says goes to the new server."""
+        under way has a moment to be answered, and the next thing that a client says goes to the new
+        server."""
         async def to():
             self.upstream = upstream
+            if hide:
+                for pair in self.pairs:
+                    pair.reads.clear()
+                await asyncio.sleep(0.1 + 2 * self.seconds)
             for pair in list(self.pairs):
                 try:
                     if hide:

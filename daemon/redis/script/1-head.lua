@@ -35,8 +35,8 @@
 -- hex digits, as are ids and eras; flags is "-", or some of f (full), l (lapsed), k (keep); times
 -- are microseconds; no limit is -1; `channels` is what stands before a daemon in its channel's name.
 --
--- Reply: "STALE", "RESYNC", "GONE", or "OK live-limit in-use others version hot look last era grace
--- longest-lease" and the lists: granted: id number limit n slot… · lost: slot number · full: id ·
+-- Reply: "STALE", "RESYNC", "GONE", or "OK seq live-limit in-use others version hot look last era
+-- grace longest-lease" and the lists: granted: id number limit n slot… · lost: slot number · full: id ·
 -- refused: id · peers: host limit lease install.  look is -1 if there is nothing to look for.
 -- Published: "type incarnation version others", then for R (recall) nothing, for G (granted) as in
 -- the reply, for F (full) id, for L (lost) slot number; and the group.

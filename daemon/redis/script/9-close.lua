@@ -86,7 +86,7 @@ look = look and look - x.gt or -1
 if grace and (look == -1 or x.grace_end - x.gt < look) then
 	look = x.grace_end - x.gt
 end
-local reply = {string.format('OK %d %d %d %d %d %d %d %s %d %d', live, x.in_use,
+local reply = {string.format('OK %d %d %d %d %d %d %d %d %s %d %d', seq, live, x.in_use,
 	others_queued(x, me), x.gt, math.max(0, x.hot - x.gt), look, x.last, era,
 	grace and x.grace_end - x.gt or 0, marker.longest)}
 for _, list in ipairs({granted, lost, answered_full, refused}) do

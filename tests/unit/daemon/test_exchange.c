@@ -135,7 +135,7 @@ START_TEST(shards)
 END_TEST
 
 static const char reply[] =
-    "OK -1 3 1 1795511025555630 1000000 -1 56109719548613 401b89800183e6a8 5 10000000"
+    "OK 4711 -1 3 1 1795511025555630 1000000 -1 56109719548613 401b89800183e6a8 5 10000000"
     " 2 0000000000000001 56109719548613 3 2 1 12 ffffffffffffffff 7 4 1 2 1 3 56109719548612"
     " 2 000000000000000a 000000000000000b 1 000000000000000c"
     " 2 h1 -1 10000000 000000000000001f h2.example 5 3000000 00000000000000ff";
@@ -146,6 +146,7 @@ START_TEST(replies)
 
 	ck_assert_int_eq(exchange_decode(&arena, reply, strlen(reply), &re), 0);
 	ck_assert_int_eq(re.status, XCH_OK);
+	ck_assert_uint_eq(re.seq, 4711);
 	ck_assert_int_eq(re.live_limit, XCH_NO_LIMIT);
 	ck_assert_uint_eq(re.in_use, 3);
 	ck_assert_uint_eq(re.others, 1);
@@ -200,7 +201,7 @@ START_TEST(refusals)
 }
 END_TEST
 
-#define HEAD "OK -1 3 1 9 0 -1 5 401b89800183e6a8 0 1"
+#define HEAD "OK 4711 -1 3 1 9 0 -1 5 401b89800183e6a8 0 1"
 
 START_TEST(no_replies)
 {
@@ -220,9 +221,9 @@ START_TEST(no_replies)
 		 " 5 1 000000000000001f",
 	    HEAD " 0 0 0 0 5 h 5 1 000000000000001f h 5 1 000000000000001f h 5 1 000000000000001f"
 		 " h 5 1 000000000000001f h 5 1 000000000000001f",
-	    "OK -2 3 1 9 0 -1 5 401b89800183e6a8 0 1 0 0 0 0 0",
-	    "OK -1 x 1 9 0 -1 5 401b89800183e6a8 0 1 0 0 0 0 0",
-	    "OK -1 3 1 9223372036854775808 0 -1 5 401b89800183e6a8 0 1 0 0 0 0 0"};
+	    "OK 4711 -2 3 1 9 0 -1 5 401b89800183e6a8 0 1 0 0 0 0 0",
+	    "OK 4711 -1 x 1 9 0 -1 5 401b89800183e6a8 0 1 0 0 0 0 0",
+	    "OK 4711 -1 3 1 9223372036854775808 0 -1 5 401b89800183e6a8 0 1 0 0 0 0 0"};
 	static const char good[] = HEAD " 0 0 0 0 0";
 	struct xch_reply re;
 
