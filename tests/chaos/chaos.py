@@ -7,7 +7,6 @@ Prints a table of what was done and what came of it; CHAOS_JSON=FILE writes the 
 Exit status 0: nobody was let in above the limit, nothing was lost for nothing, nothing leaked,
 everybody was answered, and every process was well.  KEEP=1 keeps the log of the holders."""
 import argparse
-import collections
 import contextlib
 import json
 import os
@@ -23,6 +22,7 @@ from choice import GROUPS, LEASE
 from client import Client, Crowd
 from faults import Injector
 from judge import SECOND, Judge
+from losses import Losses
 from report import Report
 from slotd import TIMEOUT
 from slotd import Client as Connection
@@ -95,8 +95,8 @@ def play(log, errors, seconds, seed, choices=(), lease_more="", alone=False):
                 host.end()
             except AssertionError as failure:
                 dead.append(str(failure))
-    judge = Judge(record.read(log), injector.injected, stalls.found, drain)
-    return Report(judge, seed, seconds, leaks=leaks, drained=drained, dead=dead,
+    judge = Judge(record.read(log), injector.injected, stalls.found)
+    return Report(judge, Losses(judge, drain), seed, seconds, leaks=leaks, drained=drained, dead=dead,
                   failures=injector.failures, crowd=crowd)
 
 
@@ -117,7 +117,7 @@ def main():
             report = play(log, file, options.seconds, seed, alone=options.alone,
                           choices=[kind for kind in options.only.split(",") if kind])
         with open(errors, encoding="utf-8", errors="backslashreplace") as file:
-            report.said = collections.Counter(file.read().splitlines())
+            report.said = file.read().splitlines()
         report.print()
         if path := os.environ.get("CHAOS_JSON"):
             with open(path, "w", encoding="utf-8") as file:

@@ -10,19 +10,14 @@ one's already, it is *late*; but that counts as an over-admission if nothing had
 The job of `slotctl run` without --strict is late whenever it takes its time to end."""
 import bisect
 import collections
+import itertools
 
 import record
-from choice import LEASE, MARGIN
+from choice import LEASE
 from faults import KINDS
 
 SECOND = 1_000_000_000
-# whose holds are lost for nothing if nobody else could have had them; with --strict a job is ended
-# as soon as that is in doubt
-KEPT = ("libslot", "python", "slotctl run")
-RUN = record.CLIENTS.index("slotctl run")
-JOBS = RUN, record.CLIENTS.index("slotctl run --strict")
-# A healthy hold has so much left at any time; no shorter disturbance can end it.  See _is_explained
-HEADROOM = int((LEASE * 3 / 4 - MARGIN - LEASE / 5) * SECOND)
+RUN, RUN_STRICT = map(record.CLIENTS.index, ("slotctl run", "slotctl run --strict"))
 
 Finding = collections.namedtuple("Finding", "time what")
 
@@ -72,13 +67,12 @@ class Hold:
 
 class Judge:
     """records: of the log; injected: the faults; stalls: [(begin, end)] in which the machine itself
-    stood still.  drain: when the clients were asked to end; jobs are told so as if by a loss."""
+    stood still."""
 
-    def __init__(self, records, injected, stalls=(), drain=None):
+    def __init__(self, records, injected, stalls=()):
         self.injected = sorted(injected, key=lambda fault: fault.begin)
         self.stalls = list(stalls)
-        self._drain = drain
-        self.over, self.late, self.lost, self.lost_for_nothing = [], [], [], []
+        self.over, self.late = [], []
         self.holds = []
         self.grants = collections.Counter()
         self.refused = self.stale = 0
@@ -86,7 +80,7 @@ class Judge:
         self._by_slot = collections.defaultdict(list)
         killed = {fault.pid: fault.begin for fault in self.injected if fault.kind == "client killed"}
         for hold in self.holds:
-            if hold.first.client in JOBS and hold.first.turn in killed:
+            if hold.first.client in (RUN, RUN_STRICT) and hold.first.turn in killed:
                 hold.cut(killed[hold.first.turn])       # its slotctl's end
             for slot in hold.slots():
                 self._by_slot[hold.first.group, slot].append(hold)
@@ -94,7 +88,6 @@ class Judge:
             self._look_at_slot(group, slot, holds)
         for group in {hold.first.group for hold in self.holds}:
             self._look_at_group([h for h in self.holds if h.first.group == group and h.is_strict])
-        self._look_at_losses()
         self.proven_again = sum(len(hold.spans) - 1 for hold in self.holds)
 
     def _read(self, records):
@@ -123,9 +116,8 @@ class Judge:
                 self._over(hold, f"{hold} has the token of {last}")
             elif last is not None and hold.first.token < last.first.token:
                 self._doubt(hold, last, hold.first.time, "began after")
-            for other in holds[i + 1:i + 200]:
-                if other.first.time > hold.seen:
-                    break
+            for other in itertools.takewhile(lambda other: other.first.time <= hold.seen,
+                                             itertools.islice(holds, i + 1, None)):
                 older, newer = sorted((hold, other), key=lambda h: h.first.token)
                 since = self._together(older, newer)
                 if since is not None:
@@ -163,11 +155,6 @@ class Judge:
                 if step > 0 and inside > limit:
                     self._over(holds[i], f"{inside} of limit {limit}: {holds[i]}")
 
-    # ------------------------------------------------------------------ what explains what
-
-    def _between(self, begin, end):
-        return [f for f in self.injected if f.begin <= end and f.end >= begin]
-
     def _may_be_late(self, hold, since):
         """A job that goes on until it is told; or a daemon was stopped, or the machine stood still,
         since the hold has last been well."""
@@ -175,66 +162,12 @@ class Judge:
             return True
         begin = since - int(2 * LEASE * SECOND)
         return (any(a <= hold.seen and b >= begin for a, b in self.stalls)
-                or any(f.kind == "daemon stopped" and hold.first.host in f.hosts
-                       for f in self._between(begin, hold.seen)))
+                or any(fault.kind == "daemon stopped" and hold.first.host in fault.hosts
+                       for fault in self.between(begin, hold.seen)))
 
-    def _look_at_losses(self):
-        for hold in self.holds:
-            if record.CLIENTS[hold.first.client] not in KEPT or hold.end is None:
-                continue
-            if not hold.is_strict and hold.first.client != RUN:     # its page was full
-                continue
-            is_drained = hold.first.client == RUN and self._drain and hold.end.time >= self._drain
-            if hold.end.what in (record.LOST, record.GONE) and not is_drained:
-                why = self._explain(hold)
-                self.lost.append(Finding(hold.end.time, why or "nothing"))
-                if why is None:
-                    self.lost_for_nothing.append(Finding(hold.end.time, f"{hold}, {self._around(hold)}"))
-
-    def _explain(self, hold):
-        """What a strict hold was lost by, or None.  It may be lost if somebody else was granted its
-        slot; or could have been: when nobody could speak for it for longer than it has left at any
-        time, while Redis served others or lost its data."""
-        for slot in hold.slots():
-            if any(h.first.token > hold.first.token and h.first.time <= hold.end.time + LEASE * SECOND
-                   for h in self._by_slot[hold.first.group, slot]):
-                others = True
-                break
-        else:
-            others = False
-        # what disturbed the way from this holder to Redis, each with the time that it takes to recover
-        disturbed = []
-        for fault in self._between(hold.seen - int(3 * LEASE * SECOND), hold.end.time):
-            area = KINDS[fault.kind].area
-            if hold.first.host in fault.hosts and (area != "client" or fault.pid == hold.first.pid):
-                disturbed.append(fault)
-        stalls = [s for s in self.stalls if s[1] >= hold.seen - 3 * LEASE * SECOND and s[0] <= hold.end.time]
-        longest = self._longest(disturbed, stalls)
-        mine = [f for f in disturbed if KINDS[f.kind].area != "servers"]
-        forgot = [f for f in disturbed if KINDS[f.kind].loses_data]
-        if longest < HEADROOM / 2 or not (mine or forgot or stalls):
-            return None
-        names = sorted({f.kind for f in disturbed}) + (["machine stalled"] if stalls else [])
-        return ("another had the slot: " if others else "another could have had it: ") + ", ".join(names)
-
-    @staticmethod
-    def _longest(faults, stalls):
-        """The longest time without a pause of a quarter of a second."""
-        spans = sorted([(f.begin, f.end + SECOND // 4) for f in faults] + list(stalls))
-        longest, begin, end = 0, None, None
-        for a, b in spans:
-            if begin is None or a > end:
-                begin, end = a, b
-            end = max(end, b)
-            longest = max(longest, end - begin)
-        return longest
-
-    def _around(self, hold):
-        faults = self._between(hold.seen - int(3 * LEASE * SECOND), hold.end.time)
-        what = {record.LOST: "told", record.GONE: "connection gone"}[hold.end.what]
-        return (f"{what} at {hold.end.time / SECOND:.3f}; before: " + ("; ".join(
-            f"{f.kind} of host {sorted(f.hosts)} {f.begin / SECOND:.3f} to {f.end / SECOND:.3f}"
-            for f in faults) or "nothing"))
+    def between(self, begin, end):
+        """The faults that were there at some time of those."""
+        return [fault for fault in self.injected if fault.begin <= end and fault.end >= begin]
 
     def recovery(self):
         """-> {kind: the worst ns from a fault's end (its begin, for kills) to the next grant through a
@@ -254,4 +187,4 @@ class Judge:
     def _is_alone(self, fault, until):
         """From a lease before it on, as that is how long another's consequences last."""
         return all(other is fault or KINDS[other.kind].area == "client" or not fault.hosts & other.hosts
-                   for other in self._between(fault.begin - int(LEASE * SECOND), until))
+                   for other in self.between(fault.begin - int(LEASE * SECOND), until))

@@ -95,7 +95,7 @@ class Raw:
         else:
             self.log.say(record.REFUSED, record.now())
             if words[1] not in ("full", "timeout", "unavailable", "shutdown"):
-                raise ValueError(f"read {words}")
+                raise ValueError(f"{record.now()}: read {words}")
         time.sleep(what.pause if words[0] == "OK" else 0.05)
 
     def work(self, what, slots, token):

@@ -6,27 +6,26 @@ from choice import LEASE
 from faults import KINDS
 from judge import SECOND
 
-SHOWN = 5                               # findings of one sort
+SHOWN = 10                              # findings of one sort
 
 
 class Report:
-    def __init__(self, judge, seed, seconds, leaks, drained, dead, failures, crowd):
-        self.judge, self.seed, self.seconds = judge, seed, seconds
+    def __init__(self, judge, losses, seed, seconds, leaks, drained, dead, failures, crowd):
+        self.judge, self.losses, self.seed, self.seconds = judge, losses, seed, seconds
         self.leaks, self.drained, self.dead, self.failures = leaks, drained, dead, failures
         self.failed_clients = [f"{kind}: ended with {status}" for kind, status in crowd.failed]
         self.unanswered = [client.kind for client in crowd.hung]
-        self.said = {}
+        self.said = []                      # lines that the clients wrote
 
     def verdicts(self):
         """-> [(what must be 0, how many, examples)]"""
-        judge = self.judge
-        return [("over-admissions", len(judge.over), [f.what for f in judge.over]),
-                ("holds lost for nothing", len(judge.lost_for_nothing),
-                 [f.what for f in judge.lost_for_nothing]),
+        over, for_nothing = self.judge.over, self.losses.for_nothing
+        return [("over-admissions", len(over), [f.what for f in over]),
+                ("holds lost for nothing", len(for_nothing), [f.what for f in for_nothing]),
                 ("slots leaked after the drain", sum(self.leaks.values()), [str(self.leaks)]),
                 ("clients never answered", len(self.unanswered), self.unanswered),
                 ("clients that failed", len(self.failed_clients),
-                 self.failed_clients + [f"{n} x {line}" for line, n in list(self.said.items())[-40:]]),
+                 self.failed_clients + [line for line in self.said if not line.startswith("slotctl:")]),
                 ("daemons that failed", len(self.dead) + len(self.failures), self.dead + self.failures)]
 
     def is_clean(self):
@@ -45,11 +44,13 @@ class Report:
             "grants": {client: judge.grants[client] for client in record.CLIENTS},
             "verdicts": {what: count for what, count, _ in self.verdicts()},
             "refused": judge.refused, "proven_again": judge.proven_again, "stale_at_ok": judge.stale,
-            "lost": dict(collections.Counter(f.what for f in judge.lost)),
+            "lost_explained": dict(collections.Counter(f.what for f in self.losses.explained)),
             "late_raw": len(judge.late),
             "worst_late_raw_s": round(max((f.time for f in judge.late), default=0) / SECOND, 3),
             "all_free_after_s": round(self.drained, 3),
             "machine_stalls": len(judge.stalls),
+            "log": [{"kind": f.kind, "begin_s": f.begin / SECOND, "end_s": f.end / SECOND,
+                     "hosts": sorted(f.hosts)} for f in judge.injected],
         }
 
     def print(self):
@@ -64,10 +65,8 @@ class Report:
         for client, count in table["grants"].items():
             print(f"{client:28}{count:10}")
         print(f"{'in all':28}{sum(table['grants'].values()):10}\n")
-        lost = sum(table["lost"].values())
         print(f"{'proven again after doubt':44}{table['proven_again']:10}")
-        print(f"{'strict holds lost, explained by faults':44}"
-              f"{lost - table['verdicts']['holds lost for nothing']:10}")
+        print(f"{'holds lost that another could have been given':46}{len(self.losses.explained):8}")
         print(f"{'raw holds whose end was heard too late':44}{table['late_raw']:10}"
               f"   (worst {table['worst_late_raw_s']:.2f} s)")
         print(f"{'all slots free again after the drain':44}{table['all_free_after_s']:9.2f} s")

@@ -8,6 +8,7 @@ import record
 from chaos import play
 from faults import Injected
 from judge import SECOND, Judge
+from losses import Losses
 
 SECONDS = 12
 
@@ -26,7 +27,7 @@ class Chaos(unittest.TestCase):
             with tempfile.TemporaryFile() as errors:
                 report = play(log, errors, seconds, seed, **options)
                 errors.seek(0)
-                print(errors.read().decode(errors="backslashreplace"))
+                report.said = errors.read().decode(errors="backslashreplace").splitlines()
         report.print()
         return report
 
@@ -74,7 +75,7 @@ class Story:
 class Judged(unittest.TestCase):
     def test_one_after_the_other(self):
         judge = Story().hold(1, 2).hold(2, 3, token=2).hold(1, 9, slot=2).judge()
-        self.assertEqual((judge.over, judge.late, judge.lost), ([], [], []))
+        self.assertEqual((judge.over, judge.late), ([], []))
         self.assertEqual(judge.grants["libslot"], 3)
 
     def test_two_in_one_slot(self):
@@ -113,9 +114,9 @@ class Judged(unittest.TestCase):
                 ([("daemon killed", 6, 6.1)], False),
                 ([("daemon killed", 6, 8)], True),
                 ([("way stalled", 5, 8)], True)):
-            judge = story.judge(*faults)
-            self.assertEqual(len(judge.lost), 1)
-            self.assertEqual(len(judge.lost_for_nothing), 0 if is_explained else 1, faults)
+            losses = Losses(story.judge(*faults), None)
+            self.assertEqual((len(losses.explained), len(losses.for_nothing)),
+                             (1, 0) if is_explained else (0, 1), faults)
 
 
 if __name__ == "__main__":
