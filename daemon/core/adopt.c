@@ -184,7 +184,7 @@ adopt_resume(struct arb *arb, struct client *c, const struct arb_event *e)
 	enum wire_code why = WIRE_ERR_LOST;
 	struct group *g = arb->gone ? NULL : inherited ? group_get(arb, e->resume.group, &why) :
 	    group_find(arb, e->resume.group);
-	struct hold *h = NULL;
+	struct hold *h = NULL, *resting = NULL;
 	struct adopt *a;
 
 	if (g == NULL) {
@@ -212,11 +212,9 @@ adopt_resume(struct arb *arb, struct client *c, const struct arb_event *e)
 			refuse_resume(arb, c, e, WIRE_ERR_NOMEM);
 		return;
 	}
-	if (same == n && h != NULL && h->rests && h->n == n) {  /* it has come back in time */
-		hold_unrest(arb, h);
-		idle = n;
-	}
-	if (known > 0 ? same < n || idle < n || !group_is_valid(arb, g) || g->doubt : !inherited) {
+	if (same == n && h != NULL && h->rests && h->n == n)    /* it has come back in time */
+		resting = h;
+	if (known > 0 ? same < n || (idle < n && resting == NULL) || !group_is_valid(arb, g) || g->doubt : !inherited) {
 		refuse_resume(arb, c, e, WIRE_ERR_LOST);
 		return;
 	}
@@ -237,6 +235,8 @@ adopt_resume(struct arb *arb, struct client *c, const struct arb_event *e)
 		limit = (uint32_t)e->resume.limit;
 	if (known > 0) {
 		free(a);
+		if (resting != NULL)    /* nothing can go wrong from here on */
+			hold_unrest(arb, resting);
 		hold_give(arb, h, e->request, e->resume.token, limit);
 		return;
 	}

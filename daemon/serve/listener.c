@@ -24,6 +24,7 @@
 
 #define BACKLOG 4096            /* a crowd that connects at once; net.core.somaxconn bounds it */
 #define ACCEPT_MAX 4            /* in one turn: those whom we have come next */
+#define REFUSE_MAX 64           /* likewise, before a pause */
 #define PAUSE_MS 100            /* without descriptors or memory: until we try again */
 
 struct listener {
@@ -198,7 +199,7 @@ out_of_descriptors(struct listener *listener, int error)
 		log_warn("accept; refusing connections");
 	}
 	listener->is_out = true;
-	for (i = 0; i < ACCEPT_MAX && listener->spare_fd >= 0; i++) {
+	for (i = 0; i < REFUSE_MAX && listener->spare_fd >= 0; i++) {
 		close(listener->spare_fd);
 		fd = accept_one(listener);
 		if (fd >= 0) {

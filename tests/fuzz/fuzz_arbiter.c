@@ -118,7 +118,7 @@ fault(struct fleet *f, struct input *in)
 static void
 happen(struct fleet *f, struct input *in)
 {
-	unsigned client;
+	unsigned client, which;
 
 	switch (take(in, 15)) {
 	case 0:
@@ -133,27 +133,28 @@ happen(struct fleet *f, struct input *in)
 		network(f, in);
 		break;
 	case 5:
-		fleet_release(f, take(in, FLEET_BELIEFS), 1 + take(in, 4));
+		which = take(in, FLEET_BELIEFS);
+		fleet_release(f, which, 1 + take(in, 4));
 		break;
 	case 6:
 		client = take(in, FLEET_CLIENTS);
 		fleet_resume(f, client, take(in, FLEET_BELIEFS));
 		break;
 	case 7:
-		fleet_close(f, take(in, FLEET_CLIENTS), take(in, 2) != 0);
+		client = take(in, FLEET_CLIENTS);
+		fleet_close(f, client, take(in, 2) != 0);
 		break;
-	case 8: {
-		unsigned how = take(in, 256);
-
-		fleet_open(f, how & 7, how >> 3 & 1, how >> 4 & 1, (how >> 5 & 1) != 0);
+	case 8:
+		which = take(in, 256);
+		fleet_open(f, which & 7, which >> 3 & 1, which >> 4 & 1, (which >> 5 & 1) != 0);
 		break;
-	}
 	case 9:
 		fault(f, in);
 		break;
 	case 10:
 		client = take(in, FLEET_CLIENTS);
-		fleet_release_any(f, client, take(in, 2), 1 + take(in, 5), take(in, 3));
+		which = take(in, 10);
+		fleet_release_any(f, client, which & 1, 1 + (which >> 1), take(in, 3));
 		break;
 	case 11:
 		fleet_release_all(f, take(in, FLEET_CLIENTS));
