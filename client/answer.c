@@ -92,8 +92,8 @@ waits_for_next(const struct slot_conn *conn, const struct slot_request *r, int c
 	    !r->is_abandoned && conn->reconnect_ms != 0;
 }
 
-/* A RELEASE that slotd cannot carry out would leave the slot taken for as long as the connection
- * lives: then the connection must end. */
+/* A RELEASE that slotd cannot carry out would leave the slot taken for as long as the socket lives:
+ * then that must end. */
 static void
 answer_err(struct slot_conn *conn, struct slot_request *r, int code, const char *detail)
 {
@@ -113,7 +113,7 @@ answer_err(struct slot_conn *conn, struct slot_request *r, int code, const char 
 	if (verb == WIRE_HELLO)
 		greet_refused(conn, code, detail);
 	else if (verb == WIRE_RELEASE && code != SLOT_ELOST && code != SLOT_ENOTHOLD)
-		conn_end(conn, code, detail);
+		conn_break(conn, code, detail);
 }
 
 static void

@@ -94,6 +94,8 @@ greet_refused(struct slot_conn *conn, int code, const char *detail)
 		code = say_hello(conn, false, false);
 		detail = NULL;
 	}
-	if (code != 0)
+	if (slot_error_again(code))
+		conn_break(conn, code, detail);
+	else if (code != 0)
 		conn_end(conn, code, detail);
 }

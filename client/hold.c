@@ -61,6 +61,9 @@ hold_read_ok(struct slot_conn *conn, struct slot_hold *hold, const char *rest)
 	if (n < 1 || (n != (int)hold->n && !is_open) || limit > WIRE_LIMIT_MAX ||
 	    (limit < 1 && !is_open))
 		return -1;
+	if (hold->token != 0 && (hold->token != token || is_open ||
+	    memcmp(hold->slots, slots, hold->n * sizeof slots[0]) != 0))
+		return -1;              /* resumed is another one */
 	hold->n = (uint32_t)n;
 	memcpy(hold->slots, slots, hold->n * sizeof slots[0]);
 	hold->token = token;
@@ -196,30 +199,25 @@ hold_say_release(struct slot_request *release)
 	return request_say(release, &wire);
 }
 
-/* Takes the hold in every case.  good: what slotd's OK means. */
+/* Takes the hold in every case.  good: what slotd's OK means.  What there is no memory to remember
+ * goes back with the socket. */
 static int
 hold_release(struct slot_hold *hold, int good, struct slot_request **request)
 {
 	struct slot_conn *conn = hold->conn;
 	struct slot_request *r = request_new(conn, WIRE_RELEASE, deadline_in(conn->answer_ms));
-	int code;
 
+	hold_unlink(hold);
 	if (r == NULL) {
-		conn_end(conn, SLOT_ENOMEM, NULL);
-		hold_unlink(hold);
 		hold_free(hold);
+		conn_break(conn, SLOT_ENOMEM, NULL);
 		return SLOT_ENOMEM;
 	}
-	hold_unlink(hold);
 	hold->release = r;
 	r->hold = hold;
 	r->good = good;
-	code = hold_say_release(r);
-	if (code != 0) {
-		conn_end(conn, code, NULL);
-		request_over(r);
-		return code;
-	}
+	if (hold_say_release(r) != 0)
+		conn_say_later(conn);
 	*request = r;
 	return 0;
 }

@@ -7,7 +7,7 @@
 #define GREET_MS 5000
 
 /* After slotd could not do something just now, or there was no memory here. */
-#define SAY_AGAIN_MS 250
+#define SAY_AGAIN_MS 100
 
 /* ------------------------------------------------------------------ away */
 

@@ -40,13 +40,11 @@ hold_resumed(struct slot_request *r, const char *rest)
 {
 	struct slot_hold *hold = r->resumes;
 	struct slot_conn *conn = r->conn;
-	uint64_t token;
 
 	request_finish(r, 0, NULL);
 	if (hold == NULL)
 		return;
-	token = hold->token;
-	if (hold_read_ok(conn, hold, rest) != 0 || hold->token != token)
+	if (hold_read_ok(conn, hold, rest) != 0)
 		conn_end(conn, SLOT_EPROTOCOL, NULL);
 	else if (hold->release == NULL)
 		proof_check(conn, hold);

@@ -13,12 +13,13 @@
 
 #define SLOTS 8
 
-static bool held[SLOTS + 1];    /* slot N in cell N - 1, with the token N; the script's thread */
+/* Slot N is in cell N - 1, with the token N.  What the library has closed over is idle. */
+static enum {FREE, IDLE, HELD} slots[SLOTS + 1];
 
 static void
 grant(struct peer *peer, const char *group, int slot)
 {
-	held[slot] = true;
+	slots[slot] = HELD;
 	peer_cell(peer, slot - 1, group, (uint32_t)slot, (uint64_t)slot, 60000);
 	peer_answer(peer, "OK %d %d limit=8 cell=%d", slot, slot, slot - 1);
 }
@@ -46,19 +47,22 @@ serve_one(struct peer *peer, bool *has_broken)
 		} else if (strcmp(line, "ACQUIRE hold") == 0) {
 			grant(peer, "hold", 1);
 		} else if (sscanf(line, "RESUME %4s %d", group, &slot) == 2) {
-			if (held[slot])
+			if (slots[slot] != FREE)
 				grant(peer, group, slot);
 			else
 				peer_answer(peer, "ERR lost");
 		} else if (sscanf(line, "RELEASE %4s %d", group, &slot) == 2) {
-			peer_answer(peer, held[slot] ? "OK" : "ERR nothold");
-			held[slot] = false;
+			peer_answer(peer, slots[slot] == HELD ? "OK" : "ERR nothold");
+			slots[slot] = FREE;
 		} else if (strcmp(line, "STATUS g") == 0) {
-			peer_answer(peer, "OK %d", held[1] + held[2]);
+			peer_answer(peer, "OK %d", (slots[1] == HELD) + (slots[2] == HELD));
 		} else {
 			peer_answer(peer, "OK protocol=1");
 		}
 	}
+	for (slot = 1; slot <= SLOTS; slot++)
+		if (slots[slot] == HELD)
+			slots[slot] = IDLE;
 }
 
 /* Until the listener is shut down. */
@@ -67,7 +71,7 @@ serve(struct peer *peer)
 {
 	bool has_broken = false;
 
-	memset(held, 0, sizeof held);
+	memset(slots, 0, sizeof slots);
 	for (;;) {
 		peer->fd = accept(peer->listener, NULL, NULL);
 		if (peer->fd < 0)

@@ -62,9 +62,10 @@ story(struct peer *peer, int k)
 	struct slot_request *request;
 	struct slot_conn *conn;
 	bool failed;
-	int n_started = 0, n_held = 0, code;
+	int n_started = 0, n_held = -1, code;
 
 	c.path = peer->path;
+	c.reconnect_ms = 0;
 	n_called = 0;
 	fault_in(k, FAULT_MEMORY);
 	code = slot_connect(&conn, &c);
@@ -79,10 +80,9 @@ story(struct peer *peer, int k)
 			slot_cancel(request);
 		if (process_until(conn, &n_called, n_started) == 0 && code == 0)
 			code = slot_query(conn, "PING", NULL, NULL, NULL);     /* what was late is read */
-		if (code == 0)
+		while (code == 0 && n_held != 0)        /* a RELEASE may be said a little later */
 			code = slot_query(conn, "STATUS", "g", note_held, &n_held);
 		ck_assert_int_eq(n_called, n_started);
-		ck_assert_int_eq(n_held, 0);
 		slot_close(conn);
 	}
 	failed = fault_over();
@@ -114,6 +114,7 @@ memory_suite(void)
 	TCase *tc = tcase_create("memory");
 
 	suite_add_tcase(suite, tc);
+	tcase_set_timeout(tc, 30);
 	tcase_add_test(tc, each_allocation);
 	return suite;
 }

@@ -117,7 +117,8 @@ END_TEST
 static void
 resume_wrongly(struct peer *peer)
 {
-	static const char *const wrong[] = {"OK", "OK 2 7", "OK 1,2 7 limit=1", "OK 1 8 limit=1 cell=3"};
+	static const char *const wrong[] = {"OK", "OK 2 7", "OK 1,2 7 limit=1",
+	    "OK 1 8 limit=1 cell=3", "OK 2 7 limit=1 cell=3", "OK 0 7"};
 
 	for (size_t i = 0; i < COUNT(wrong); i++) {
 		peer_greet_strict(peer);
@@ -134,7 +135,7 @@ START_TEST(nonsense_to_resume)
 {
 	struct peer *peer = peer_start(resume_wrongly);
 
-	for (int i = 0; i < 4; i++) {
+	for (int i = 0; i < 6; i++) {
 		struct diary diary = {.n = 0};
 		struct slot_conn *conn = diary_connect(&diary, peer);
 		struct slot_hold *g = take(conn, "g");
@@ -162,6 +163,10 @@ die_twice(struct peer *peer)
 	peer_close(peer);
 	peer_accept(peer);
 	peer_say(peer, "ERR clients max=1 too many");
+	peer_close(peer);
+	peer_accept(peer);
+	peer_expect(peer, "HELLO events=on detail=on page=on");
+	peer_answer(peer, "ERR nomem not just now");
 	come_back(peer);
 	peer_expect(peer, "RESUME g 1 7 limit=1");
 	peer_answer(peer, "OK 1 7 limit=1 cell=3");
@@ -405,7 +410,7 @@ END_TEST
 
 /* ------------------------------------------------------------------ others that look on */
 
-#define ROUNDS 30
+#define ROUNDS 10
 
 static void
 come_and_go(struct peer *peer)
