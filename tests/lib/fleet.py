@@ -8,10 +8,10 @@ UP = "connected to (Redis|Valkey)"
 
 
 @contextlib.contextmanager
-def fleet(redis, count, config):
+def fleet(redis, count, config, expect=()):
     """-> daemons that are ready to grant: the grace of the new Redis is over."""
     with contextlib.ExitStack() as stack:
-        daemons = [stack.enter_context(Daemon(config)) for _ in range(count)]
+        daemons = [stack.enter_context(Daemon(config, expect=expect)) for _ in range(count)]
         for slotd in daemons:
             slotd.log.wait_for(UP)
             with slotd.client() as client:
