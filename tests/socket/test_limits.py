@@ -44,7 +44,7 @@ class Connections(unittest.TestCase):
                         c.expect(f"ERR clients max=3 uid={os.getuid()} .*")
                         c.expect_eof()
                 self.assertIn("dropped_max_clients_per_uid=5", a.ask_list("STATS"))
-                self.assertEqual(len(slotd.log.find("max_clients_per_uid")), 1)
+                self.assertEqual(len(slotd.log.wait_for("max_clients_per_uid")), 1)
                 b.expect("OK", "QUIT")
                 b.expect_eof()
                 with slotd.client() as c:
