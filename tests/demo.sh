@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The main job, live: 12 processes, a group of 3 slots, and one holder that is killed.
+# The main job, live: 12 processes, a group of 3 slots, one holder that is killed, and a slotd that is
+# killed and started anew while they run.
 #
 # Each job tells this script, through a pipe of their own, when it enters and leaves; what is
 # counted at the end comes from there and not from slotd.  A job tells that it leaves before its
@@ -57,7 +58,7 @@ say() {
 slotd=${SLOTD:-build/slotd} slotctl=${SLOTCTL:-build/slotctl}
 dir=$(mktemp -d "${TMPDIR:-/tmp}/slotd-demo-XXXXXX") || exit
 declare -a runs=() asked=() pids=()
-granted=0 inside=0 peak=0 twice=0 longest=0 drawn=0 killed='' kill_slot='' kill_time='' moved='' over=0
+granted=0 inside=0 peak=0 twice=0 longest=0 drawn=0 killed='' kill_slot='' kill_time='' moved='' restarted='' over=0
 
 finish() {
 	local n
@@ -72,9 +73,13 @@ fail() {
 	exit 1
 }
 
+start_slotd() {
+	"$slotd" --config /dev/null --socket "$dir/sock" 2>>"$dir/log" &
+	daemon=$!
+}
+
 mkfifo "$dir/pipe" && exec 3<>"$dir/pipe" || exit
-"$slotd" --config /dev/null --socket "$dir/sock" 2>"$dir/log" &
-daemon=$!
+start_slotd
 trap finish EXIT
 trap 'exit 130' INT TERM
 export SLOTD_SOCKET=$dir/sock
@@ -125,6 +130,14 @@ while ((over < n_jobs)); do
 		kill -9 -- "-${pids[$n]}"
 		unset "pids[$n]"
 	fi
+	# Later slotd itself does; the jobs run on in their slots, and the others wait on.
+	if [ -z "$restarted" ] && ((granted == 8)); then
+		restarted=$inside
+		now=$(us "$EPOCHREALTIME")
+		{ kill -9 "$daemon" && wait "$daemon"; } 2>/dev/null    # bash need not tell of it
+		start_slotd
+		say "kill -9: slotd; another one is started" keep
+	fi
 done
 
 # ---------------------------------------------------------------- the proof
@@ -140,4 +153,5 @@ done
 [ -n "$moved" ] || verdict="the slot of the killed job did not move on"
 [ -z "$verdict" ] || fail "$verdict"
 echo "demo: granted $granted of $n_jobs, peak inside $peak (limit $limit), longest wait" \
-	"$(seconds "$longest") s; the killed job's slot moved on in $((moved / 1000)).$((moved / 100 % 10)) ms"
+	"$(seconds "$longest") s; the killed job's slot moved on in $((moved / 1000)).$((moved / 100 % 10)) ms;" \
+	"slotd was killed and started anew under $restarted jobs, and all ran on"
