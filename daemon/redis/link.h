@@ -110,6 +110,9 @@ void link_send(struct link *link, int argc, const char **argv, const size_t *len
 /* From here on nothing else is sent on this link.  done gets each message, arg is the owner's. */
 void link_subscribe(struct link *link, const char *channel, link_done *done);
 
+/* Asks whether the server is still one that we can use, and set up well: env->checked() follows. */
+void link_check(struct link *link);
+
 /* The server does not know the script any more: loads it again, in front of whatever is sent from
  * here on. */
 bool link_forgot_script(const struct redisReply *reply);

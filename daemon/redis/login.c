@@ -60,7 +60,8 @@ on_info(void *arg, struct link *link, const redisReply *reply)
 	}
 	link->env->checked(link->env->arg, &server);
 	memcpy(link->version, server.version, sizeof link->version);
-	link_advance(link);
+	if (link->state == LINK_CHECKING)
+		link_advance(link);
 }
 
 static void
@@ -90,6 +91,12 @@ send_words(struct link *link, link_done *done, int argc, ...)
 		argv[i] = va_arg(ap, const char *);
 	va_end(ap);
 	link_command(link, argc, argv, NULL, done, NULL);
+}
+
+void
+link_check(struct link *link)
+{
+	send_words(link, on_info, 1, "INFO");
 }
 
 bool
@@ -182,7 +189,7 @@ link_advance(struct link *link)
 		/* fallthrough */
 	case LINK_SELECTING:
 		link_enter(link, LINK_CHECKING);
-		send_words(link, on_info, 1, "INFO");
+		link_check(link);
 		break;
 	case LINK_CHECKING:
 		if (link->script != NULL) {

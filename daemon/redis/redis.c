@@ -18,6 +18,7 @@
 #include "daemon/redis/subscribe.h"
 
 #define BACKOFF_MAX (5000 * NSEC_MS)
+#define CHECK_EVERY 24          /* quarters of the lease: by default a minute */
 
 struct asker {
 	uint64_t client, request;
@@ -32,7 +33,7 @@ struct redis {
 	struct subscriber subscriber;
 	struct exchange_command command;
 	nsec interval;                          /* a quarter of the lease */
-	struct event *touch_timer;
+	struct event *touch_timer, *check_timer;
 	struct asker *askers;                   /* of the end of the grace; not answered yet */
 	size_t n_askers, cap_askers;
 	void (*wake)(void *arg);
@@ -188,6 +189,18 @@ on_touch_timer(evutil_socket_t fd, short what, void *arg)
 	if (link != NULL)
 		markers_touch(&redis->markers, link);
 	touch_on(redis);
+}
+
+/* Replicas may be attached, and memory bounded, long after we have connected. */
+static void
+on_check_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct link *link = link_for_beat(arg);
+
+	(void)fd;
+	(void)what;
+	if (link != NULL)
+		link_check(link);
 }
 
 /* ------------------------------------------------------------------ links */
@@ -454,6 +467,7 @@ redis_free(struct backend *backend)
 	for (unsigned i = 0; i < redis->n_links; i++)
 		link_fini(&redis->links[i]);
 	event_free(redis->touch_timer);
+	event_free(redis->check_timer);
 	resolver_free(redis->env.resolver);
 	markers_fini(&redis->markers);
 	exchange_command_fini(&redis->command);
@@ -469,6 +483,8 @@ backend_redis_new(struct event_base *base, const struct config_redis *config,
 {
 	struct redis *redis = calloc(1, sizeof *redis + conf->n_links * sizeof redis->links[0]);
 	char channel[EXCHANGE_CHANNEL_MAX], name[24];
+	nsec period = CHECK_EVERY * conf->lease / 4;
+	struct timeval check = {period / (1000 * NSEC_MS), period / 1000 % 1000000};
 
 	if (redis == NULL)
 		return NULL;
@@ -489,7 +505,9 @@ backend_redis_new(struct event_base *base, const struct config_redis *config,
 	redis->interval = conf->lease / 4;
 	url_show(&config->address, redis->health.name, sizeof redis->health.name);
 	redis->touch_timer = evtimer_new(base, on_touch_timer, redis);
-	if (redis->touch_timer == NULL)
+	redis->check_timer = event_new(base, -1, EV_PERSIST, on_check_timer, redis);
+	if (redis->touch_timer == NULL || redis->check_timer == NULL ||
+	    event_add(redis->check_timer, &check) < 0)
 		abort();
 	markers_init(&redis->markers, redis->health.name, config->prefix, &conf->self, eras,
 	    conf->lease / 1000, conf->grace / 1000);

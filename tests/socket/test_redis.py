@@ -217,6 +217,23 @@ class Troubles(unittest.TestCase):
                 slotd.log.wait_for(UP)
                 self.assertEqual(len(slotd.log.find("maxmemory-policy is allkeys-lru")), 1)
 
+    def test_warned_later(self):
+        """What changes while we are connected is seen within a minute; here, six seconds."""
+        with Redis(tcp=True) as redis, Daemon(redis.config(), expect=["it has replicas", "policy"]) as slotd:
+            with slotd.client() as a:
+                slotd.log.wait_for(UP)
+                self.assertIn("redis_warn_replicas=0", a.ask_list("STATS"))
+                redis.ask("CONFIG", "SET", "repl-diskless-sync-delay", 0)
+                with Redis("--replicaof", "127.0.0.1", str(redis.port)) as replica:
+                    replica.log.wait_for("sync: Finished with success")
+                    redis.ask("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
+                    slotd.log.wait_for("policy is allkeys-lru, though maxmemory is not set")
+                    slotd.log.wait_for("it has replicas and min-replicas-to-write is 0")
+                    stats = a.ask_list("STATS")
+                    self.assertIn("redis_warn_replicas=1", stats)
+                    self.assertIn("redis_warn_eviction=1", stats)
+            self.assertEqual(len(slotd.log.find("warning: ")), 2)
+
     def test_leases_that_differ(self):
         with Redis() as redis, Daemon(redis.config(lease=2000)) as other, other.client() as a:
             a.expect(r"OK 1 \d+", "ACQUIRE g limit=1 wait=10s")
