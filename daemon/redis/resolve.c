@@ -18,6 +18,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "daemon/core/alloc.h"
+
 _Static_assert(sizeof(struct resolved) <= PIPE_BUF, "one write is one answer");
 
 struct resolver {
@@ -36,11 +38,10 @@ struct job {
 struct resolver *
 resolver_new(struct event_base *base, const char *host)
 {
-	struct resolver *resolver = calloc(1, sizeof *resolver);
+	struct resolver *resolver = alloc_new(sizeof *resolver);
+	size_t size = strlen(host) + 1;
 
-	if (resolver == NULL || (resolver->host = strdup(host)) == NULL)
-		abort();
-	resolver->base = base;
+	*resolver = (struct resolver){.base = base, .host = memcpy(alloc_new(size), host, size)};
 	return resolver;
 }
 

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/un.h>
 
+#include "daemon/core/alloc.h"
 #include "proto/wire.h"
 
 #define DB_MAX 1000000
@@ -54,11 +55,9 @@ cut_tail(struct part *part, char separator, struct part *tail)
 static char *
 decode(struct part part)
 {
-	char *copy = malloc(part.len + 1);
+	char *copy = alloc_new(part.len + 1);
 	int len;
 
-	if (copy == NULL)
-		abort();
 	len = wire_unescape(part.s, part.len, copy, part.len + 1);
 	if (len >= 0 && strlen(copy) == (size_t)len)
 		return copy;
