@@ -61,12 +61,14 @@ hold_read_ok(struct slot_conn *conn, struct slot_hold *hold, const char *rest)
 	if (n < 1 || (n != (int)hold->n && !is_open) || limit > WIRE_LIMIT_MAX ||
 	    (limit < 1 && !is_open))
 		return -1;
-	if (hold->token != 0 && (hold->token != token || is_open ||
-	    memcmp(hold->slots, slots, hold->n * sizeof slots[0]) != 0))
-		return -1;              /* resumed is another one */
-	hold->n = (uint32_t)n;
-	memcpy(hold->slots, slots, hold->n * sizeof slots[0]);
-	hold->token = token;
+	if (hold->token == 0) {
+		hold->n = (uint32_t)n;
+		memcpy(hold->slots, slots, hold->n * sizeof slots[0]);
+		hold->token = token;    /* written once: slot_valid() reads it in any thread */
+	} else if (hold->token != token || is_open ||
+	    memcmp(hold->slots, slots, hold->n * sizeof slots[0]) != 0) {
+		return -1;              /* not what was to be resumed */
+	}
 	if (limit > 0)
 		hold->limit = (uint32_t)limit;
 	hold->is_ours = true;
