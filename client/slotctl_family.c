@@ -1,8 +1,8 @@
 /* Descendants: found in /proc from this process down, signalled without hitting others.
  *
  * This process is a subreaper (PR_SET_CHILD_SUBREAPER): whoever loses his parent becomes its child,
- * so that nobody leaves the tree below it.  Who is signalled is held by a pidfd before his parent is
- * looked at: a number that has become another's meanwhile is left alone. */
+ * so that nobody leaves the tree below it.  Who is signalled is held by a pidfd before his parent
+ * is looked at: a number that has become another's meanwhile is left alone. */
 #include "client/slotctl_family.h"
 
 #include <dirent.h>
@@ -154,9 +154,9 @@ send_signal(int fd, pid_t pid, int signo)
 		pidfd_send_signal(fd, signo, NULL, 0);
 }
 
-/* Signals a process and adds its children.  They are listed before SIGTERM, since those that it forks
- * afterwards may be its answer, and after SIGKILL, when it forks no more.  A system without pidfds
- * (before Linux 5.3) leaves a moment between the look at the parent and the signal. */
+/* Signals a process and adds its children.  They are listed before SIGTERM, since those that it
+ * forks afterwards may be its answer, and after SIGKILL, when it forks no more.  A system without
+ * pidfds (before Linux 5.3) leaves a moment between the look at the parent and the signal. */
 static void
 visit(struct process process, int signo, struct processes *to)
 {

@@ -189,7 +189,9 @@ taken_wait(struct taken *t, const struct ctl *c, struct signals *signals, int *s
 		pause = (int)within(2 * pause, 0, PAUSE_MAX_MS);
 		now = ctl_now_ms();
 	}
-	if (c->verbose) {
+	if (slot_hold_slot(t->hold) == 0) {
+		ctl_say("%s: let in without a slot, as Redis is away: the limit may be exceeded", c->arg);
+	} else if (c->verbose) {
 		taken_slots(t, slots);
 		ctl_age(ctl_now_ms() - start, age);
 		ctl_say("%s: got slot %s after %s", c->arg, slots, age);
@@ -230,7 +232,8 @@ say_whether_away(struct taken *t, const struct ctl *c)
 void
 taken_say_news(struct taken *t, const struct ctl *c)
 {
-	bool is_unproven = t->hold != NULL && slot_hold_state(t->hold) == SLOT_STATE_UNPROVEN;
+	bool is_unproven = t->hold != NULL && slot_hold_slot(t->hold) != 0 &&
+	    slot_hold_state(t->hold) == SLOT_STATE_UNPROVEN;
 
 	say_whether_away(t, c);
 	if (is_unproven != t->is_unproven && !c->strict)

@@ -90,8 +90,8 @@ slot_is_lost(struct watch *w, const char *reason)
 		end_all(w, now_ns() + kill_after_ms * MSEC);
 }
 
-/* The clock is read before the page: what we take for the deadline is never behind it.  Where a slotd
- * that was started anew has no room in its page for this hold, the last deadline stands. */
+/* The clock is read before the page: what we take for the deadline is never behind it.  Where a
+ * slotd that was started anew has no room in its page for this hold, the last deadline stands. */
 static void
 end_in_time(struct watch *w)
 {

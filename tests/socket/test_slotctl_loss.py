@@ -168,6 +168,22 @@ class Grace(Case):
         self.assertEqual(run.end(), 0)
 
 
+class WithoutRedis(Case):
+    def setUp(self):
+        redis = self.enterContext(Redis())
+        self.slotd = self.daemon(redis.config("[group g]\nlimit = 1\non_backend_down = open\n"),
+                                 expect=["trying again", "let in"])
+        self.slotd.log.wait_for(UP)
+        redis.end()
+
+    def test_let_in_without_a_slot(self):
+        show = ["sh", "-c", 'echo "$SLOT_NUMBER"; exit 3']
+        said = "slotctl: g: let in without a slot, as Redis is away: the limit may be exceeded"
+        self.assertEqual(self.slotctl("run", "g", *show), (3, "0\n", said))
+        self.assertEqual(self.slotctl("run", "g", "--strict", *show),
+                         (69, "", "slotctl: g: --strict: slotd does not prove this slot"))
+
+
 class TheTimeThatIsLeft(unittest.TestCase):
     def test_asks_again_for_it(self):
         args = ["run", "g", "-l1", "-w", "1h", "echo", "ran"]

@@ -125,7 +125,7 @@ class Strict(Case):
         self.slotd.process.send_signal(signal.SIGCONT)
 
     def test_nothing_happens_while_slotd_is_well(self):
-        for options in [], ["--kill-after", "575ms"]:
+        for options in [], ["--kill-after", "400ms"]:
             run = self.start("run", "g", "-l1", "--strict", *options, *GATE)
             run.ready()
             pass_leases(self.slotd, 2.5)
