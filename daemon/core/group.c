@@ -233,6 +233,13 @@ group_lose_all(struct arb *arb, struct group *g)
 
 /* ------------------------------------------------------------------ clock */
 
+/* Does anybody wait for what will have changed then: a slot that may be free, a grace that is over? */
+static bool
+is_looked_at(const struct group *g)
+{
+	return g->n_waiters > 0 || g->lapsed;
+}
+
 /* Is it time to renew the lease, or to look again?  Either may have come due unnoticed: while a
  * reply was under way, or while nobody waited. */
 void
@@ -245,7 +252,7 @@ group_due(struct arb *arb, struct group *g)
 	}
 	if (arb->now >= g->look_at) {
 		g->look_at = NSEC_NEVER;
-		if (g->n_waiters > 0)
+		if (is_looked_at(g))
 			g->poke = true;
 	}
 }
@@ -294,7 +301,7 @@ group_rearm(struct arb *arb, struct group *g)
 		sooner(&at, g->retry_at);
 	if (g->request != NULL)
 		sooner(&at, g->hang_at);
-	else if (up && g->n_waiters > 0)
+	else if (up && is_looked_at(g))
 		sooner(&at, g->look_at < g->renew_at ? g->look_at : g->renew_at);
 	else if (up && (g->slots != NULL || !TAILQ_EMPTY(&g->adopts)))
 		sooner(&at, g->renew_at);

@@ -43,6 +43,7 @@
 	X(STALE_REPLY, "a daemon that was stopped believes an old reply")                       \
 	X(SYNC_AFTER_BREAK, "the reply that was lost with its connection was a grant")          \
 	X(PUSH_GUARD, "a push from before a full sync is believed")                             \
+	X(OLD_LEASE, "a hold begins with less time left than it may count on")                 \
 	X(CELLS, "a client that reads late believes on")                                        \
 	X(LOST_FIRST, "a slot is given away before its holder can have heard of the end")       \
 	X(ADOPT_DEADLINE, "a hold is resumed after its cell has expired")                       \

@@ -9,7 +9,9 @@
  *  - Whether others wait is decided by the word with the greatest version; a push can only end
  *    being alone, since the backend counts on what a reply has told us.
  *  - A push is believed only if it is for the picture that we have (its incarnation) and no full
- *    sync is in flight; a grant also needs a valid lease.  Otherwise it only pokes.
+ *    sync is in flight; a grant also needs a lease that is valid and not older than it is while
+ *    somebody holds, so that no hold begins with less time than it may count on.  Otherwise it only
+ *    pokes.
  *  - A grant that nobody waits for any more is given back with its number, or, if a reply brings
  *    it, goes to the oldest local waiter; one that was heard before, by a push, is known by it.
  *  - Unproven holds are proven by a reply that does not call them lost and leaves no grace. */
@@ -512,6 +514,15 @@ sync_reply(struct arb *arb, struct group *g, const struct xch_reply *re)
 	waiter_check_queue(arb, g);
 }
 
+/* It was not renewed, since there was nothing to hold: what is granted now would begin with the rest
+ * of it. */
+static bool
+lease_is_old(const struct arb *arb, const struct group *g)
+{
+	return arb->now >= g->deadline - arb->conf.lease + arb->conf.margin + arb->conf.lease / 4 &&
+	    RULE(OLD_LEASE);
+}
+
 void
 sync_push(struct arb *arb, struct group *g, const struct xch_push *push)
 {
@@ -523,7 +534,8 @@ sync_push(struct arb *arb, struct group *g, const struct xch_push *push)
 		g->version = push->version;
 		g->others = true;
 	}
-	if (push->type == XCH_RECALL || !ours || !group_is_valid(arb, g)) {
+	if (push->type == XCH_RECALL || !ours || !group_is_valid(arb, g) ||
+	    (push->type == XCH_GRANT && lease_is_old(arb, g))) {
 		g->poke = true;
 		return;
 	}

@@ -62,6 +62,8 @@ hunting_ground(enum rule rule)
 		return "reset";
 	case RULE_IDLE_ORDER:
 		return "keep";
+	case RULE_OLD_LEASE:
+		return "calm";
 	case RULE_STALE_REPLY:
 		return "storm";
 	case RULE_LEAVE_ADOPTED:

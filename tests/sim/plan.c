@@ -250,10 +250,13 @@ probe(struct world *w, int group)
 	    group_names[group]);
 	w->think = w->hold_max = 1000 * SEC;
 	for (int64_t i = 0; i < w->base; i++) {
+		struct client *c;
 		char name[8];
 
 		snprintf(name, sizeof name, "p%s%d", group_names[group], (int)i);
-		client_connect(client_new(h, name, group, true), w->now);
+		c = client_new(h, name, group, true);
+		c->stop = true;                 /* asks for nothing of its own */
+		client_connect(c, w->now);
 	}
 	world_until(w, w->now + 10 * MS);
 	for (int i = first; i < w->n_clients; i++)

@@ -271,6 +271,33 @@ START_TEST(unproven_then_kept)
 }
 END_TEST
 
+/* In a grace others may claim what they held: it is kept as soon as that is over. */
+START_TEST(kept_when_the_grace_is_over)
+{
+	struct arb_conf conf = rig_conf();
+	nsec since;
+
+	rig_free(r);
+	conf.grace = LEASE;
+	r = rig_new(1, &conf);
+	rig_open(r, 0, 1);
+	rig_strict(r, 0, 1, true);
+	ask(1, 1);
+	rig_advance(r, LEASE + 100 * MS);       /* that of the first use */
+	rig_link(r, 0, false);
+	rig_advance(r, 2 * LEASE);
+	ck_assert_uint_eq(r->unproven, 1);
+	mem_set_identity(r->mem, 2);            /* another process, with the data */
+	rig_link(r, 0, true);
+	since = r->now;
+	while (r->kept == 0 && r->now < since + 2 * LEASE)
+		rig_advance(r, 10 * MS);
+	ck_assert_int_ge(r->now - since, LEASE);
+	ck_assert_int_le(r->now - since, LEASE + 100 * MS);
+	ck_assert_uint_eq(r->n_losts, 0);
+}
+END_TEST
+
 START_TEST(unproven_then_lost)
 {
 	const struct rig_cell *cell = cell_of(ask(1, 1));
@@ -332,6 +359,7 @@ proof_suite(void)
 	tcase_add_test(tc, written_now_and_then);
 	tcase_add_test(tc, alone);
 	tcase_add_test(tc, unproven_then_kept);
+	tcase_add_test(tc, kept_when_the_grace_is_over);
 	tcase_add_test(tc, unproven_then_lost);
 	tcase_add_test(tc, resumed_while_unproven);
 	tcase_add_test(tc, dropped_with_the_lease);
