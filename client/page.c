@@ -1,8 +1,8 @@
 /* Reading the lease page: checked once, when it comes, then mapped for as long as a hold is in it.
  *
  * slot_valid() may be about to read a page, in another thread, that nobody has a use for any more.
- * So its place in the address space is kept until the connection is freed; what was there is not, as
- * it would be memory of a file that is long deleted. */
+ * So its place in the address space is kept until the connection is freed; what was there is not,
+ * as it would be memory of a file that is long deleted. */
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/mman.h>

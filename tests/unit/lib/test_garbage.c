@@ -16,6 +16,8 @@ static const char *const words[] = {
 	"1 ", "2 ", "1,2 ", "7 ", "0 ", "9223372036854775807 ", "limit=1 ", "protocol=1 ", "\n!LOST ",
 	"!", "g ", "hold ", "\r\n", "\r", " ", "\t", "%", "%41", "#", "=", "\xff", "\n#0 OK 1 7 limit=1\n",
 	"\n#1 OK 1 7 limit=1\n", "\n!LOST g 1 7 hold\n", "\n#0 OK\n", "\n#1 OK 3\n", "\n#0 OK protocol=1\n",
+	"cell=0 ", "lease=1 margin=1 left=1 now=1 ", "\n!UNPROVEN g 1 7\n", "\n!KEPT g 1 7\n",
+	"\n#0 OK 0 7 unproven=yes\n", "\n#1 ERR shutdown\n", "\nERR shutdown\n",
 };
 
 /* xorshift: the same rounds on every machine. */
