@@ -136,6 +136,10 @@ class Forgets(unittest.TestCase):
                                                          "--repl-timeout", "3600", tcp=True))
                 self.replica.log.wait_for("sync: Finished with success")
                 cable.stop()
+                # the first replica of all gives the server another name, which costs a grace
+                redis.ask("CLIENT", "KILL", "TYPE", "normal")
+                for slotd in self.daemons:
+                    slotd.log.wait_for(OVER, 2)
 
             with self.held(before=follow) as (redis, proxy):
                 for slotd in self.daemons:
