@@ -142,8 +142,8 @@ taken_wait(struct taken *t, const struct ctl *c, struct signals *signals, int *s
 {
 	const bool forever = c->wait_ms == SLOT_WAIT_FOREVER;
 	const int64_t window = c->wait_ms > CONNECT_MS ? c->wait_ms : CONNECT_MS;
-	int64_t start = ctl_now_ms(), now = start, away_since = start;
-	int64_t asked, wait_ms = c->wait_ms, first_answer_ms = FIRST_ANSWER_MS;
+	int64_t start = ctl_now_ms(), now = start;
+	int64_t wait_ms = c->wait_ms, first_answer_ms = FIRST_ANSWER_MS;
 	int pause = PAUSE_MIN_MS, code, error;
 	bool complained = false;
 	char age[CTL_AGE_SIZE], slots[TAKEN_SLOTS_SIZE];
@@ -153,7 +153,6 @@ taken_wait(struct taken *t, const struct ctl *c, struct signals *signals, int *s
 			wait_ms = now - start < c->wait_ms ? c->wait_ms - (now - start) : 0;
 			first_answer_ms = within(window - (now - start), 1, FIRST_ANSWER_MS);
 		}
-		asked = now;
 		*t = (struct taken){.conn = NULL};
 		code = try_once(t, c, signals, wait_ms, first_answer_ms);
 		error = errno;
@@ -165,17 +164,12 @@ taken_wait(struct taken *t, const struct ctl *c, struct signals *signals, int *s
 			return false;
 		}
 		now = ctl_now_ms();
-		if (now - asked > PAUSE_MAX_MS && code != SLOT_EUNANSWERED) {
-			pause = PAUSE_MIN_MS;   /* it had been there: we were in its queue */
-			away_since = now;
-			complained = false;
-		}
 		if (!is_away(code) || (!forever && now - start + pause >= window)) {
 			*status = ctl_explain(c, code, t->conn, error);
 			taken_close(t);
 			return false;
 		}
-		if (!complained && (c->verbose || now - away_since >= PATIENCE_MS)) {
+		if (!complained && (c->verbose || now - start >= PATIENCE_MS)) {
 			ctl_explain(c, code, t->conn, error);
 			ctl_say("trying again");
 			complained = true;
