@@ -111,6 +111,17 @@ class Family(Case):
         os.close(write)
         self.slotd.start()
 
+    @unittest.skipUnless(os.geteuid() == 0, "only root can mount")
+    def test_without_proc(self):
+        """The command alone is ended."""
+        run = self.start("run", "g", "-l1", *NAMES_SIGNALS, "SIGTERM", wrap=[], before=[
+            "unshare", "--mount", "sh", "-c", 'mount -t tmpfs none /proc && exec "$@"', "sh"])
+        run.ready()
+        self.slotd.kill(keep=True)
+        run.expect("SIGTERM", "")
+        self.assertEqual(run.end(), 125)
+        self.slotd.start()
+
 
 class SlotdIsAway(Case):
     def test_started_later(self):
