@@ -189,7 +189,7 @@ class AtStart(unittest.TestCase):
             slotd.log.wait_for(expect)
             with slotd.client() as client:
                 client.expect("ERR lost .*", f"RESUME {hold.name}")
-                client.expect(r"OK 1 \d+", "ACQUIRE g limit=1 wait=0")
+                client.expect(r"OK 1 \d+", "ACQUIRE g limit=1 wait=5s")     # sooner than the lease ends
                 yield slotd, path
 
     def check(self, spoil):
