@@ -8,7 +8,8 @@
 #   tests/debian13.sh DIR   any of these on Debian 13, with Redis 8 and Valkey 8.1 (root; makes a chroot)
 #   make sim SEEDS=10000    the simulator, so many seeds; SEED=n tells the story of one
 #   make chaos SECONDS=60   real daemons, Redis and clients under faults at random, and a judge; SEED=n,
-#                           ONLY='daemon killed,way cut', ALONE=1: a daemon without Redis
+#                           ONLY='daemon killed,way cut', ALONE=1: one daemon without Redis,
+#                           CHAOS_JSON=FILE: the report for programs
 #   make mutants            shows that the simulator finds each rule of the core that is switched off
 #   make check-valgrind     everything under valgrind (slow; some of it: TESTS="tests/socket/test_close.py")
 #   make fail               each allocation, system call and exchange fails once in turn; a sample of

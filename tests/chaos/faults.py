@@ -21,7 +21,8 @@ KINDS = {}
 
 def kind(area, weight, loses_data=False):
     """Makes act(stage, target, generator, wait) the kind of fault that its name says.  It returns
-    when the fault is over; wait(seconds) returns early when the run is."""
+    when the fault is over, with the pid of a client if it was one's; wait(seconds) returns early when
+    the run is over."""
     def enlist(act):
         name = act.__name__.replace("_", " ")
         KINDS[name] = Kind(name, area, weight, loses_data, act)
@@ -38,6 +39,7 @@ def length(generator):
 def client_killed(_, client, generator, wait):
     with client.lock:
         client.signal(signal.SIGKILL)
+        return client.process.pid
 
 
 @kind("client", 4)
@@ -48,6 +50,7 @@ def client_stopped(_, client, generator, wait):
         process.send_signal(signal.SIGSTOP)
     wait(length(generator))
     process.send_signal(signal.SIGCONT)
+    return process.pid
 
 
 @kind("daemon", 4)
@@ -255,10 +258,9 @@ class Injector:
             thread.start()
 
     def _act(self, chosen, target, lock, hosts, generator):
-        begin = record.now()
-        pid = target.process.pid if chosen.area == "client" else None
+        begin, pid = record.now(), None
         try:
-            chosen.act(self._stage, target, generator, self._over.wait)
+            pid = chosen.act(self._stage, target, generator, self._over.wait)
         except Exception:                   # Failure, or a bug in here: either spoils the run
             self.failures.append(f"{chosen.name}: {traceback.format_exc()}")
         finally:

@@ -40,8 +40,8 @@ class Hold:
         return self.spans[-1][1]
 
     def cut(self, time):
-        """From then on nobody answered for it."""
-        self.spans = [[a, min(b, time)] for a, b in self.spans if a < time] or [[time, time]]
+        """What was seen later does not count."""
+        self.spans = [[a, min(b, time)] for a, b in self.spans if a <= time]
 
     def hear(self, said):
         if said.what == record.GAP:
@@ -78,10 +78,11 @@ class Judge:
         self.refused = self.stale = 0
         self._read(sorted(records))
         self._by_slot = collections.defaultdict(list)
-        killed = {fault.pid: fault.begin for fault in self.injected if fault.kind == "client killed"}
+        killed = [fault for fault in self.injected if fault.kind == "client killed"]
         for hold in self.holds:
-            if hold.first.client in (RUN, RUN_STRICT) and hold.first.turn in killed:
-                hold.cut(killed[hold.first.turn])       # its slotctl's end
+            if hold.first.client in (RUN, RUN_STRICT):      # nobody answers for it without slotctl
+                hold.cut(min((fault.begin for fault in killed if fault.pid == hold.first.turn and
+                              fault.begin >= hold.first.time), default=hold.seen))
             for slot in hold.slots():
                 self._by_slot[hold.first.group, slot].append(hold)
         for (group, slot), holds in self._by_slot.items():
