@@ -75,6 +75,6 @@ bool ctl_time(const char *text, int64_t *ms, bool *no_unit);
 #define CTL_AGE_SIZE 24
 void ctl_age(int64_t ms, char buf[CTL_AGE_SIZE]);
 
-int64_t ctl_now_ms(void);       /* CLOCK_MONOTONIC, as libslot */
+int64_t ctl_now_ms(void);       /* CLOCK_MONOTONIC */
 
 #endif

@@ -99,7 +99,7 @@ class Restart(unittest.TestCase):
                 client.expect(r"OK 1 \d+", "ACQUIRE g limit=1 wait=1m")
 
 
-HUNG = ["hung: no answer within"]       # a busy machine may keep Redis from answering, too
+HUNG = ["hung: "]       # a busy machine may keep Redis from answering, too
 
 
 class RestartOnRedis(Restart):
