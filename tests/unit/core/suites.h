@@ -16,6 +16,7 @@
 	SUITE(page) \
 	SUITE(proof) \
 	SUITE(resume) \
+	SUITE(table) \
 	SUITE(text) \
 	SUITE(wire)
 
