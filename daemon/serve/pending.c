@@ -1,7 +1,7 @@
 /* Pending requests: those of a client whose answer is not written yet. */
 #include "daemon/serve/pending.h"
 
-#include <assert.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,32 +12,33 @@
 void
 pending_init(struct pendings *pendings)
 {
-	*pendings = (struct pendings){0};
+	*pendings = (struct pendings){
+	    .by_id = TABLE_OF(struct pending, by_id),
+	    .by_tag = TABLE_OF(struct pending, by_tag),
+	};
 	TAILQ_INIT(&pendings->ordered);
 }
 
 bool
 pending_is_any(const struct pendings *pendings)
 {
-	return pendings->n_ordered + pendings->n_tagged > 0;
+	return pendings->n_ordered + pendings->by_tag.n > 0;
 }
 
 struct pending *
 pending_by_tag(const struct pendings *pendings, const char *tag)
 {
-	struct pending *pending;
+	struct pending *pending = table_find(&pendings->by_tag, table_key(tag));
 
-	HASH_FIND(hh_tag, pendings->by_tag, tag, strlen(tag), pending);
+	while (pending != NULL && strcmp(pending->tag, tag) != 0)
+		pending = table_find_next(&pendings->by_tag, pending);
 	return pending;
 }
 
 struct pending *
-pending_by_id(const struct server *server, uint64_t id)
+pending_by_id(const struct pendings *pendings, uint64_t id)
 {
-	struct pending *pending;
-
-	HASH_FIND(hh_id, server->waiting, &id, sizeof id, pending);
-	return pending;
+	return table_find(&pendings->by_id, id);
 }
 
 bool
@@ -50,90 +51,99 @@ pending_is_full(const struct client *client, bool tagged, uint32_t *max)
 		return true;
 	}
 	*max = PENDING_MAX;
-	return all->n_ordered + all->n_tagged >= PENDING_MAX;
+	return all->n_ordered + all->by_tag.n >= PENDING_MAX;
 }
 
-static struct pending *
-pending_new(struct client *client, enum wire_verb verb, const char *tag)
+static size_t
+size_with(const char *tag)
 {
-	struct server *server = client->server;
-	struct pending *pending = server->spare;
-
-	if (pending != NULL)
-		server->spare = pending->next_spare;
-	else
-		pending = alloc_try(NULL, sizeof *pending);
-	if (pending == NULL)
-		return NULL;
-	pending->id = 0;
-	pending->client = client;
-	pending->verb = verb;
-	pending->times = 0;
-	pending->answer = NULL;
-	pending->answer_len = 0;
-	memcpy(pending->tag, tag, strlen(tag) + 1);
-	return pending;
+	return offsetof(struct pending, tag) + strlen(tag) + 1;
 }
 
-/* One is kept, the next request will need it; a crowd of waiters gives its memory back. */
 static void
-pending_free(struct server *server, struct pending *pending)
+pending_free(struct pending *pending)
 {
 	free(pending->answer);
-	if (server->spare != NULL) {
-		free(pending);
-		return;
-	}
-	pending->next_spare = NULL;
-	server->spare = pending;
+	free(pending);
 }
 
 struct pending *
 pending_take(struct client *client, const struct wire_request *request)
 {
-	struct pending *pending = pending_new(client, request->verb, request->tag);
+	struct server *server = client->server;
+	struct pending *pending = server->spare;
 
-	if (pending != NULL)
-		pending->id = ++client->server->last_request;
+	if (pending == NULL)
+		pending = alloc_try(NULL, sizeof *pending + WIRE_TAG_MAX + 1);
+	if (pending == NULL)
+		return NULL;
+	server->spare = pending;
+	pending->by_id.key = ++server->last_request;
+	pending->answer = NULL;
+	pending->verb = request->verb;
+	memcpy(pending->tag, request->tag, strlen(request->tag) + 1);
 	return pending;
 }
 
 static void
-append(struct pending *pending)
+append(struct pendings *all, struct pending *pending)
 {
-	struct pendings *all = &pending->client->pendings;
-
 	TAILQ_INSERT_TAIL(&all->ordered, pending, next);
 	all->n_ordered++;
 }
 
+/* Without memory of its own size it takes the spare one with it: it must not fail any more. */
 void
-pending_wait(struct pending *pending)
+pending_wait(struct client *client, struct pending *pending)
 {
-	struct client *client = pending->client;
+	struct pendings *all = &client->pendings;
+	struct pending *own = malloc(size_with(pending->tag));
 
-	HASH_ADD(hh_id, client->server->waiting, id, sizeof pending->id, pending);
-	if (pending->tag[0] == '\0') {
-		append(pending);
-		return;
+	if (own == NULL) {
+		client->server->spare = NULL;
+		own = pending;
+	} else {
+		memcpy(own, pending, size_with(pending->tag));
 	}
-	HASH_ADD(hh_tag, client->pendings.by_tag, tag, strlen(pending->tag), pending);
-	client->pendings.n_tagged++;
+	table_add(&all->by_id, own, pending_id(own));
+	if (own->tag[0] == '\0')
+		append(all, own);
+	else
+		table_add(&all->by_tag, own, table_key(own->tag));
 }
 
 static bool
-set_answer(struct pending *pending, const char *lines, size_t len)
+set_answer(struct client *client, struct pending *pending, const char *lines, size_t len)
 {
-	pending->answer = alloc_try(NULL, len);
-	if (pending->answer == NULL) {
-		session_break(pending->client, "no memory to hold its answers back");
+	struct pending_answer *answer = alloc_try(NULL, sizeof *answer + len);
+
+	pending->answer = answer;
+	if (answer == NULL) {
+		session_break(client, "no memory to hold its answers back");
 		return false;
 	}
-	memcpy(pending->answer, lines, len);
-	pending->answer_len = len;
-	pending->times = 1;
-	pending->client->pendings.held += len;
+	answer->times = 1;
+	answer->len = (uint32_t)len;
+	memcpy(answer->lines, lines, len);
+	client->pendings.held += len;
 	return true;
+}
+
+/* An answer behind one that waits. */
+static void
+hold_back(struct client *client, const char *lines, size_t len)
+{
+	struct pending *pending = alloc_try(NULL, size_with(""));
+
+	if (pending == NULL) {
+		session_break(client, "no memory to hold its answers back");
+		return;
+	}
+	pending->tag[0] = '\0';
+	if (set_answer(client, pending, lines, len))
+		append(&client->pendings, pending);
+	else
+		free(pending);
 }
 
 static void
@@ -157,43 +167,34 @@ write_tagged(struct client *client, const char *tag, const char *lines, size_t l
 void
 pending_answer_now(struct client *client, const char *tag, const char *lines, size_t len)
 {
-	struct pending *pending;
-
-	if (tag[0] != '\0') {
+	if (tag[0] != '\0')
 		write_tagged(client, tag, lines, len);
-	} else if (TAILQ_EMPTY(&client->pendings.ordered)) {
+	else if (TAILQ_EMPTY(&client->pendings.ordered))
 		session_write(client, lines, len);
-	} else if ((pending = pending_new(client, WIRE_PING, "")) == NULL) {
-		session_break(client, "no memory to hold its answers back");
-	} else if (set_answer(pending, lines, len)) {
-		append(pending);
-	} else {
-		pending_free(client->server, pending);
-	}
+	else
+		hold_back(client, lines, len);
 }
 
 void
-pending_answer(struct pending *pending, const char *line, size_t len)
+pending_answer(struct client *client, struct pending *pending, const char *line, size_t len)
 {
-	struct client *client = pending->client;
 	struct server *server = client->server;
-	bool waited = server->current != pending;
+	struct pendings *all = &client->pendings;
 
-	if (waited)
-		HASH_DELETE(hh_id, server->waiting, pending);
-	else
+	if (pending == server->current) {
 		server->current = NULL;
-	if (waited && pending->tag[0] == '\0') {
-		if (set_answer(pending, line, len))
+		pending_answer_now(client, pending->tag, line, len);
+		return;
+	}
+	table_remove(&all->by_id, pending);
+	if (pending->tag[0] == '\0') {
+		if (set_answer(client, pending, line, len))
 			pending_advance(client);
 		return;
 	}
-	if (waited) {
-		HASH_DELETE(hh_tag, client->pendings.by_tag, pending);
-		client->pendings.n_tagged--;
-	}
-	pending_answer_now(client, pending->tag, line, len);
-	pending_free(server, pending);
+	table_remove(&all->by_tag, pending);
+	write_tagged(client, pending->tag, line, len);
+	pending_free(pending);
 }
 
 /* Answers in a row that are all the same refusal stand as one: a client that goes on asking behind
@@ -201,12 +202,12 @@ pending_answer(struct pending *pending, const char *line, size_t len)
 void
 pending_refuse(struct client *client, const char *tag, const char *line, size_t len)
 {
-	struct pendings *all = &client->pendings;
-	struct pending *last = TAILQ_LAST(&all->ordered, pending_queue);
+	struct pending *last = TAILQ_LAST(&client->pendings.ordered, pending_queue);
+	struct pending_answer *answer = last != NULL ? last->answer : NULL;
 
-	if (tag[0] == '\0' && last != NULL && last->answer_len == len &&
-	    memcmp(last->answer, line, len) == 0)
-		last->times++;
+	if (tag[0] == '\0' && answer != NULL && answer->len == len &&
+	    memcmp(answer->lines, line, len) == 0)
+		answer->times++;
 	else
 		pending_answer_now(client, tag, line, len);
 }
@@ -217,42 +218,35 @@ pending_advance(struct client *client)
 	struct pendings *all = &client->pendings;
 	struct pending *first;
 
-	while ((first = TAILQ_FIRST(&all->ordered)) != NULL && first->times > 0 &&
+	while ((first = TAILQ_FIRST(&all->ordered)) != NULL && first->answer != NULL &&
 	    output_len(&client->out) < SESSION_OUTPUT_MAX) {
-		session_write(client, first->answer, first->answer_len);
-		if (--first->times > 0)
+		session_write(client, first->answer->lines, first->answer->len);
+		if (--first->answer->times > 0)
 			continue;
 		TAILQ_REMOVE(&all->ordered, first, next);
 		all->n_ordered--;
-		all->held -= first->answer_len;
-		pending_free(client->server, first);
+		all->held -= first->answer->len;
+		pending_free(first);
 	}
 }
 
 void
 pending_drop_all(struct client *client)
 {
-	struct server *server = client->server;
 	struct pendings *all = &client->pendings;
-	struct pending *pending, *tmp;
+	struct pending *pending, *after;
 
-	HASH_ITER(hh_tag, all->by_tag, pending, tmp) {
-		HASH_DELETE(hh_tag, all->by_tag, pending);
-		HASH_DELETE(hh_id, server->waiting, pending);
-		pending_free(server, pending);
+	TABLE_FOREACH (pending, after, &all->by_id) {
+		table_remove(&all->by_id, pending);
+		if (pending->tag[0] == '\0')
+			TAILQ_REMOVE(&all->ordered, pending, next);
+		else
+			table_remove(&all->by_tag, pending);
+		pending_free(pending);
 	}
 	while ((pending = TAILQ_FIRST(&all->ordered)) != NULL) {
 		TAILQ_REMOVE(&all->ordered, pending, next);
-		if (pending->times == 0)
-			HASH_DELETE(hh_id, server->waiting, pending);
-		pending_free(server, pending);
+		pending_free(pending);
 	}
 	pending_init(all);
-}
-
-void
-pending_free_spares(struct server *server)
-{
-	free(server->spare);
-	server->spare = NULL;
 }

@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
-#include "daemon/core/hash.h"
+#include "daemon/core/table.h"
 #include "proto/wire.h"
 
 struct client;
@@ -19,44 +19,55 @@ struct server;
 #define PENDING_HELD_MAX ((size_t)512 * 1024) /* bytes of answers held back */
 #define PENDING_MAX 65536               /* of one client, in all */
 
-struct pending {
-	uint64_t id;                    /* of the request; the arbiter knows it by this */
-	struct client *client;
-	enum wire_verb verb;
-	uint32_t times;                 /* the answer is there, and to be written so often; or 0 */
-	char *answer;                   /* owned */
-	size_t answer_len;
-	char tag[WIRE_TAG_MAX + 1];     /* "": none */
-	TAILQ_ENTRY(pending) next;     /* its client's ordered */
-	struct pending *next_spare;
-	UT_hash_handle hh_id;           /* server->waiting */
-	UT_hash_handle hh_tag;          /* its client's by_tag */
+struct pending {	struct table_node by_id;        /* its client's by_id, while it waits; key: the request's number */
+	union {
+		struct table_node by_tag; /* its client's by_tag; only of those with a tag */
+		TAILQ_ENTRY(pending) next; /* its client's ordered; of the others */
+	};
+	struct pending_answer *answer;  /* NULL: it waits; owned */
+	uint8_t verb;                   /* enum wire_verb */
+	char tag[];                     /* "": none */
+};
+
+/* Held back, behind one that waits. */
+struct pending_answer {
+	uint32_t times;                 /* to be written so often */
+	uint32_t len;
+	char lines[];
 };
 
 /* Owned by the client. */
 struct pendings {
+	struct table by_id;             /* those that the arbiter owes an answer; owned */
+	struct table by_tag;
 	/* Without tag, oldest first.  The first has no answer, or there was no room for it yet. */
-	TAILQ_HEAD(pending_queue, pending) ordered;
-	struct pending *by_tag;         /* uthash */
-	uint32_t n_ordered, n_tagged;
+	TAILQ_HEAD(pending_queue, pending) ordered; /* those with an answer are owned */
+	uint32_t n_ordered;
 	size_t held;                    /* bytes of answers in ordered */
 };
+
+static inline uint64_t
+pending_id(const struct pending *pending)
+{
+	return pending->by_id.key;
+}
 
 void pending_init(struct pendings *pendings);
 bool pending_is_any(const struct pendings *pendings);
 struct pending *pending_by_tag(const struct pendings *pendings, const char *tag);
-struct pending *pending_by_id(const struct server *server, uint64_t id);
+struct pending *pending_by_id(const struct pendings *pendings, uint64_t id);
 
 /* True if the client may ask nothing more now; then *max is the bound. */
 bool pending_is_full(const struct client *client, bool tagged, uint32_t *max);
 
-/* A new one, with a new number, for a request that goes to the arbiter; NULL: no memory.  Either
- * it is answered at once, or it is put among those that wait. */
+/* A new one, with a new number, for a request that goes to the arbiter; NULL: no memory.  It is the
+ * server's, and there is one at a time: either it is answered at once, or it is put among those that
+ * wait, where it has an address of its own. */
 struct pending *pending_take(struct client *client, const struct wire_request *request);
-void pending_wait(struct pending *pending);
+void pending_wait(struct client *client, struct pending *pending);
 
-/* The answer of one that came from pending_take: a line without tag.  Frees it. */
-void pending_answer(struct pending *pending, const char *line, size_t len);
+/* The answer of one that came from pending_take, or that waits: a line without tag.  Frees it. */
+void pending_answer(struct client *client, struct pending *pending, const char *line, size_t len);
 
 /* The answer, one line or a list reply, of a request that was executed at once. */
 void pending_answer_now(struct client *client, const char *tag, const char *lines, size_t len);
@@ -69,7 +80,5 @@ void pending_advance(struct client *client);
 
 /* The client is gone: forgets all of them. */
 void pending_drop_all(struct client *client);
-
-void pending_free_spares(struct server *server);
 
 #endif

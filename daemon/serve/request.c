@@ -46,13 +46,15 @@ submit(struct client *client, const struct wire_request *req, struct arb_event *
 		say_error(client, req, WIRE_ERR_NOMEM);
 		return;
 	}
-	event->client = client->id;
-	event->request = pending->id;
+	event->client = client_id(client);
+	event->request = pending_id(pending);
+	server->asking = client;
 	server->current = pending;
 	loop_step(server->loop, event);
+	server->asking = NULL;
 	if (server->current != NULL) {
 		server->current = NULL;
-		pending_wait(pending);
+		pending_wait(client, pending);
 	}
 }
 
@@ -158,7 +160,7 @@ cancel(struct client *client, const struct wire_request *req)
 		say_error(client, req, WIRE_ERR_NOTAG);
 		return;
 	}
-	event.cancel.request = pending->id;
+	event.cancel.request = pending_id(pending);
 	submit(client, req, &event);
 }
 
@@ -166,7 +168,7 @@ cancel(struct client *client, const struct wire_request *req)
 static void
 set_strict(struct client *client, bool strict)
 {
-	struct arb_event event = {.type = ARB_CLIENT_STRICT, .client = client->id, .strict = strict};
+	struct arb_event event = {.type = ARB_CLIENT_STRICT, .client = client_id(client), .strict = strict};
 
 	if (client->strict == strict)
 		return;
@@ -271,8 +273,8 @@ end_grace(struct client *client, const struct wire_request *req)
 	}
 	log_warnx("uid %u, process %d, ends the grace of every group; %lld ms of it are left",
 	    client->uid, client->pid, (long long)(loop_grace(server->loop, NULL) / NSEC_MS));
-	pending_wait(pending);
-	loop_end_grace(server->loop, client->id, pending->id);
+	pending_wait(client, pending);
+	loop_end_grace(server->loop, client_id(client), server->last_request);
 }
 
 static void

@@ -11,18 +11,16 @@
 #include "daemon/loop.h"
 #include "daemon/serve/answer.h"
 #include "daemon/serve/session.h"
+#include "daemon/serve/users.h"
 
 #define LAST_MS 1000            /* for the last answers to be read, when slotd ends */
 
 static struct client *
 client_find(struct server *server, uint64_t id)
 {
-	struct client *client;
-
-	if (server->current != NULL && server->current->client->id == id)
-		return server->current->client;
-	HASH_FIND(hh, server->clients, &id, sizeof id, client);
-	return client;
+	if (server->asking != NULL && client_id(server->asking) == id)
+		return server->asking;
+	return table_find(&server->clients, id);
 }
 
 static void
@@ -40,10 +38,10 @@ on_action(void *arg, const struct arb_action *action)
 			session_write(client, line, answer_event(action, line));
 		return;
 	}
-	if (pending == NULL || pending->id != action->request)
-		pending = pending_by_id(server, action->request);
-	assert(pending != NULL && pending->client == client);
-	pending_answer(pending, line, answer_to(pending->verb, client->detail, action, line));
+	if (pending == NULL || pending_id(pending) != action->request)
+		pending = pending_by_id(&client->pendings, action->request);
+	assert(pending != NULL);
+	pending_answer(client, pending, line, answer_to(pending->verb, client->detail, action, line));
 }
 
 static void
@@ -59,10 +57,10 @@ set_stop_timer(struct server *server, long long ms)
 static void
 finish(struct server *server)
 {
-	struct client *client, *tmp;
+	struct client *client, *after;
 
 	server->is_finishing = true;
-	HASH_ITER(hh, server->clients, client, tmp) {
+	TABLE_FOREACH (client, after, &server->clients) {
 		client->is_left = client->state != SESSION_ENDING;
 		session_finish(client);
 	}
@@ -121,7 +119,9 @@ server_init(struct server *server, struct loop *loop, const struct config *confi
 	    .started = clock_now(),
 	    .max_clients = max_clients,
 	    .is_running = true,
+	    .clients = TABLE_OF(struct client, by_id),
 	};
+	users_init(&server->users);
 	STAILQ_INIT(&server->dirty);
 	STAILQ_INIT(&server->closed);
 	loop_set_hooks(loop, &hooks);
@@ -130,9 +130,9 @@ server_init(struct server *server, struct loop *loop, const struct config *confi
 void
 server_close_all(struct server *server, const char *why)
 {
-	struct client *client, *tmp;
+	struct client *client, *after;
 
-	HASH_ITER(hh, server->clients, client, tmp)
+	TABLE_FOREACH (client, after, &server->clients)
 		session_close(client, why);
 	on_turn(server);
 }
@@ -142,10 +142,10 @@ server_close_all(struct server *server, const char *why)
 static void
 leave_all(struct server *server)
 {
-	struct client *client, *tmp;
+	struct client *client, *after;
 
 	log_warnx("%u clients have not read their last answers", server->n_clients);
-	HASH_ITER(hh, server->clients, client, tmp) {
+	TABLE_FOREACH (client, after, &server->clients) {
 		if (client->is_left)
 			session_leave(client);
 		else
@@ -198,6 +198,6 @@ server_fini(struct server *server)
 	server_close_all(server, "stopped");
 	if (server->stop_timer != NULL)
 		event_free(server->stop_timer);
-	pending_free_spares(server);
+	free(server->spare);
 	output_free_spares();
 }

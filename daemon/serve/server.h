@@ -8,13 +8,13 @@
 #include <sys/queue.h>
 
 #include "daemon/core/arbiter.h"
+#include "daemon/core/table.h"
 
 struct client;
 struct config;
 struct event;
 struct loop;
 struct pending;
-struct user;
 
 STAILQ_HEAD(client_list, client);
 
@@ -32,14 +32,14 @@ struct server {
 	uint64_t n_requests;                    /* lines executed */
 	struct server_dropped dropped;
 
-	struct client *clients;         /* by id (uthash); owned */
-	struct user *users;             /* their connections, if max_clients_per_uid is set */
+	struct table clients;           /* by id; owned */
+	struct table users;             /* their connections, if max_clients_per_uid is set */
 	struct client_list dirty;       /* those that session_flush must see this turn */
 	struct client_list closed;      /* to be freed when the turn is over */
 
-	struct pending *waiting;        /* by id (uthash): those that the arbiter owes an answer */
-	struct pending *current;        /* the one that is being executed, or NULL */
-	struct pending *spare;          /* free ones */
+	struct client *asking;          /* whose request the arbiter is handling, or NULL */
+	struct pending *current;        /* that request, until it is answered, or NULL */
+	struct pending *spare;          /* where it is, and the next; owned */
 
 	bool is_running;                /* false when it was stopped and every client is gone */
 	bool is_stopping;               /* nothing is granted any more; is_finishing comes next */

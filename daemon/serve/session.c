@@ -22,7 +22,7 @@
 #define READ_MAX ((size_t)1024)         /* from one client in one turn: some dozen requests */
 
 #define LOG(level, client, fmt, ...)                                                            \
-	log_##level("client=%llu pid=%d uid=%u: " fmt, (unsigned long long)(client)->id,        \
+	log_##level("client=%llu pid=%d uid=%u: " fmt, (unsigned long long)client_id(client), \
 	    (int)(client)->pid, (unsigned)(client)->uid, __VA_ARGS__)
 
 /* The one buffer that all input goes through: nothing stays in it between two callbacks.  What is
@@ -51,7 +51,7 @@ session_break(struct client *client, const char *why)
 static void
 step(struct client *client, enum arb_event_type type)
 {
-	struct arb_event event = {.type = type, .client = client->id};
+	struct arb_event event = {.type = type, .client = client_id(client)};
 
 	if (type == ARB_CLIENT_OPEN) {
 		event.open.pid = client->pid;
@@ -82,6 +82,17 @@ until_mark(const struct client *client)
 	return mark != NULL ? (size_t)(mark - bytes) : output_len(&client->out);
 }
 
+static void
+drop_writer(struct client *client)
+{
+	if (client->writer == NULL)
+		return;
+	event_del(client->writer);
+	free(client->writer);
+	client->writer = NULL;
+	client->is_full = false;
+}
+
 /* What is left of it is freed when the turn is over. */
 static void
 shut(struct client *client)
@@ -91,11 +102,11 @@ shut(struct client *client)
 	assert(client->state != SESSION_CLOSED);
 	client->state = SESSION_CLOSED;
 	event_del(&client->reader);     /* before close: the number may be another's at once */
-	event_del(&client->writer);
+	drop_writer(client);
 	close(client->fd);
-	HASH_DEL(server->clients, client);
+	table_remove(&server->clients, client);
 	server->n_clients--;
-	if (server->users != NULL)
+	if (server->users.n > 0)
 		users_leave(&server->users, client->uid);
 	pending_drop_all(client);
 	output_clear(&client->out);
@@ -149,12 +160,9 @@ watch(struct client *client)
 	struct event_base *base = event_get_base(&client->reader);
 
 	event_del(&client->reader);
-	event_del(&client->writer);     /* libevent wants all events of a descriptor alike */
-	client->is_full = false;
+	drop_writer(client);            /* libevent wants all events of a descriptor alike */
 	event_assign(&client->reader, base, client->fd, EV_READ | EV_CLOSED | EV_ET | EV_PERSIST,
 	    on_watch, client);
-	event_assign(&client->writer, base, client->fd, EV_WRITE | EV_ET | EV_PERSIST, on_writable,
-	    client);
 	if (event_add(&client->reader, NULL) < 0)
 		session_break(client, "no memory for its events");
 }
@@ -228,12 +236,29 @@ send_once(struct client *client)
 	return n;
 }
 
+/* From now on, or from now on anew: the client has so long to read something. */
+static void
+await_room(struct client *client)
+{
+	long long timeout_ms = client->server->config->send_timeout_ms;
+	const struct timeval timeout = {timeout_ms / 1000, timeout_ms % 1000 * 1000};
+	short edge = client->state == SESSION_ENDING ? EV_ET : 0;       /* as watch() has it */
+
+	if (client->writer == NULL) {
+		client->writer = alloc_try(NULL, sizeof *client->writer);
+		if (client->writer != NULL)
+			event_assign(client->writer, event_get_base(&client->reader), client->fd,
+			    EV_WRITE | EV_PERSIST | edge, on_writable, client);
+	}
+	client->is_full = client->writer != NULL && event_add(client->writer, &timeout) == 0;
+	if (!client->is_full)
+		session_break(client, "no memory for its events");
+}
+
 /* Writes what the socket takes at once; what is left waits for it.  false: the connection is gone. */
 static bool
 send_output(struct client *client)
 {
-	long long timeout_ms = client->server->config->send_timeout_ms;
-	const struct timeval timeout = {timeout_ms / 1000, timeout_ms % 1000 * 1000};
 	bool was_marked = client->is_marked, progress;
 	ssize_t n = send_once(client);
 
@@ -244,10 +269,9 @@ send_output(struct client *client)
 		return false;
 	if (output_len(&client->out) > 0) {
 		if (progress || !client->is_full)
-			event_add(&client->writer, &timeout);   /* anew: there was progress */
-		client->is_full = true;
+			await_room(client);
 	} else if (client->is_full) {
-		event_del(&client->writer);
+		event_del(client->writer);
 		client->is_full = false;
 	}
 	return true;
@@ -446,15 +470,13 @@ session_open(struct server *server, int fd)
 	}
 	client = alloc_new(sizeof *client);
 	*client = (struct client){0};
-	client->id = ++server->last_client;
 	client->server = server;
 	client->fd = fd;
 	client->pid = peer.pid;
 	client->uid = peer.uid;
 	pending_init(&client->pendings);
 	event_assign(&client->reader, base, fd, EV_READ | EV_PERSIST, on_readable, client);
-	event_assign(&client->writer, base, fd, EV_WRITE | EV_PERSIST, on_writable, client);
-	HASH_ADD(hh, server->clients, id, sizeof client->id, client);
+	table_add(&server->clients, client, ++server->last_client);
 	server->n_clients++;
 	LOG(debug, client, "connected, one of %u", server->n_clients);
 	step(client, ARB_CLIENT_OPEN);

@@ -11,7 +11,7 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
-#include "daemon/core/hash.h"
+#include "daemon/core/table.h"
 #include "daemon/serve/output.h"
 #include "daemon/serve/pending.h"
 
@@ -32,7 +32,7 @@ enum session_state {
 };
 
 struct client {
-	uint64_t id;
+	struct table_node by_id;        /* server->clients */
 	struct server *server;
 	int fd;
 	int32_t pid;                    /* 0: unknown */
@@ -43,7 +43,7 @@ struct client {
 	bool has_page;                  /* it has been sent the descriptor, or will be */
 	bool is_marked;                 /* ... will be: the mark is still on its way */
 	bool is_left;                   /* slotd ends, and leaves what it holds to its lease */
-	bool is_full;                   /* its socket is: the writer is added */
+	bool is_full;                   /* its socket is: there is a writer, and it is added */
 	bool is_blocked;                /* not read from until it reads its answers */
 	bool is_dirty;                  /* on server->dirty */
 	const char *broken;             /* not NULL: close it, for this reason */
@@ -52,10 +52,16 @@ struct client {
 	uint32_t rest_len;
 	struct output out;
 	struct pendings pendings;
-	struct event reader, writer;
+	struct event reader;
+	struct event *writer;           /* NULL while it was not needed yet; owned */
 	STAILQ_ENTRY(client) next_dirty, next_closed;
-	UT_hash_handle hh;              /* server->clients */
 };
+
+static inline uint64_t
+client_id(const struct client *client)
+{
+	return client->by_id.key;
+}
 
 /* Takes fd in every case. */
 void session_open(struct server *server, int fd);

@@ -4,33 +4,30 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#include "daemon/core/hash.h"
+#include "daemon/core/alloc.h"
 
 /* In the table while the count is not 0. */
 struct user {
-	uint32_t uid, n;
+	struct table_node by_uid;
+	uint32_t n;
 	bool is_full;           /* as last told */
-	UT_hash_handle hh;
 };
 
-static struct user *
-find(struct user *users, uint32_t uid)
+void
+users_init(struct table *users)
 {
-	struct user *user;
-
-	HASH_FIND(hh, users, &uid, sizeof uid, user);
-	return user;
+	*users = TABLE_OF(struct user, by_uid);
 }
 
 bool
-users_enter(struct user **users, uint32_t uid, uint32_t max, bool *is_news)
+users_enter(struct table *users, uint32_t uid, uint32_t max, bool *is_news)
 {
-	struct user *user = find(*users, uid);
+	struct user *user = table_find(users, uid);
 
 	if (user == NULL) {
 		user = alloc_new(sizeof *user);
-		*user = (struct user){.uid = uid};
-		HASH_ADD(hh, *users, uid, sizeof user->uid, user);
+		*user = (struct user){0};
+		table_add(users, user, uid);
 	}
 	if (user->n == max) {
 		*is_news = !user->is_full;
@@ -44,13 +41,13 @@ users_enter(struct user **users, uint32_t uid, uint32_t max, bool *is_news)
 }
 
 void
-users_leave(struct user **users, uint32_t uid)
+users_leave(struct table *users, uint32_t uid)
 {
-	struct user *user = find(*users, uid);
+	struct user *user = table_find(users, uid);
 
 	assert(user != NULL);
 	if (--user->n > 0)
 		return;
-	HASH_DEL(*users, user);
+	table_remove(users, user);
 	free(user);
 }

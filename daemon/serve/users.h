@@ -5,11 +5,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct user;
+#include "daemon/core/table.h"
 
-/* Both take the table, NULL while nobody is in it.  False: the user has `max` already, and no more
- * is counted; *is_news: not told of that lately. */
-bool users_enter(struct user **users, uint32_t uid, uint32_t max, bool *is_news);
-void users_leave(struct user **users, uint32_t uid);
+/* The table of those who have any. */
+void users_init(struct table *users);
+
+/* False: the user has `max` already, and no more is counted; *is_news: not told of that lately. */
+bool users_enter(struct table *users, uint32_t uid, uint32_t max, bool *is_news);
+void users_leave(struct table *users, uint32_t uid);
 
 #endif

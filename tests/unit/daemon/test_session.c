@@ -24,6 +24,13 @@ static struct page *page;
 static struct loop *loop;
 static struct server server;
 
+static struct client *
+only_client(void)
+{
+	ck_assert_uint_eq(server.clients.n, 1);
+	return table_first(&server.clients);
+}
+
 static void
 setup(void)
 {
@@ -214,7 +221,7 @@ START_TEST(too_many_behind_one_that_waits)
 			ask(fd, "#t PING\n", "#t OK pong");
 	}
 	ask(fd, "#t PING\n", "#t OK pong");
-	ck_assert_uint_eq(server.clients->pendings.n_ordered, 1 + BEHIND + 1);
+	ck_assert_uint_eq(only_client()->pendings.n_ordered, 1 + BEHIND + 1);
 	ask(fd, "#t RELEASE g 1\n", "#t OK");
 	expect(fd, "OK 1 *");
 	for (i = 0; i < BEHIND; i++)
@@ -222,7 +229,7 @@ START_TEST(too_many_behind_one_that_waits)
 	for (i = 0; i < MORE; i++)
 		expect(fd, "ERR toomany max=4096 *");
 	ask(fd, "PING\n", "OK pong");
-	ck_assert(!pending_is_any(&server.clients->pendings));
+	ck_assert(!pending_is_any(&only_client()->pendings));
 	close(fd);
 }
 END_TEST
@@ -241,7 +248,7 @@ START_TEST(too_much_behind_one_that_waits)
 			ask(fd, "#t PING\n", "#t OK pong");
 	}
 	ask(fd, "#t PING\n", "#t OK pong");
-	ck_assert_uint_lt(server.clients->pendings.held, PENDING_HELD_MAX + 4096);
+	ck_assert_uint_lt(only_client()->pendings.held, PENDING_HELD_MAX + 4096);
 	say(fd, "#t RELEASE g 1\n");
 	expect(fd, "#t OK");
 	expect(fd, "OK 1 *");
@@ -365,13 +372,13 @@ START_TEST(half_closed_is_written_to_the_end)
 	int fd = client_new(), lists = 0;
 	const char *line;
 
-	setsockopt(server.clients->fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof small);
+	setsockopt(only_client()->fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof small);
 	for (int i = 0; i < LISTS; i++)
 		say(fd, "HELP\n");
 	shutdown(fd, SHUT_WR);
-	while (server.clients->state != SESSION_ENDING)
+	while (only_client()->state != SESSION_ENDING)
 		loop_turn(loop);
-	ck_assert_uint_gt(output_len(&server.clients->out), 10000);
+	ck_assert_uint_gt(output_len(&only_client()->out), 10000);
 	while ((line = read_line(fd))[0] != '\0')
 		lists += strncmp(line, "OK ", 3) == 0;
 	ck_assert_int_eq(lists, LISTS);
@@ -511,13 +518,13 @@ START_TEST(nothing_is_read_from_who_does_not_read)
 	int fd = client_new();
 	size_t sent = send_until_blocked(fd), i;
 
-	ck_assert_uint_gt(output_len(&server.clients->out), SESSION_OUTPUT_MAX / 2);
-	ck_assert_uint_lt(output_len(&server.clients->out), SESSION_OUTPUT_MAX + 4096);
-	ck_assert_uint_le(server.clients->rest_len, 64 * 1024);
-	ck_assert(server.clients->is_blocked);
+	ck_assert_uint_gt(output_len(&only_client()->out), SESSION_OUTPUT_MAX / 2);
+	ck_assert_uint_lt(output_len(&only_client()->out), SESSION_OUTPUT_MAX + 4096);
+	ck_assert_uint_le(only_client()->rest_len, 64 * 1024);
+	ck_assert(only_client()->is_blocked);
 	for (i = 0; i < sent / 5; i++)          /* and when it does, nothing is missing */
 		expect(fd, "OK pong");
-	ck_assert_ptr_null(server.clients->out.bytes);
+	ck_assert_ptr_null(only_client()->out.bytes);
 	close(fd);
 }
 END_TEST
