@@ -9,10 +9,12 @@ those that fail, the reason of each test that was skipped, and at the end
 
     check: 123 passed, 0 failed[, 2 skipped]
 
-A suite that ran no test, printed no closing line, or left a process behind has failed.
-SLOTD_TEST_SLOW=N multiplies the time that a suite may take; SLOTD_WRAP is a command that programs
-are run under, such as valgrind.
+A suite that ran no test, printed no closing line, or left a process behind has failed.  As many run
+at a time as there are cores: most wait for something, most of the time.
+SLOTD_TEST_JOBS=N says how many instead; SLOTD_TEST_SLOW=N multiplies the time that a suite may take;
+SLOTD_WRAP is a command that programs are run under, such as valgrind.
 """
+import concurrent.futures
 import os
 import re
 import select
@@ -24,6 +26,7 @@ import tempfile
 import time
 
 WRAP = shlex.split(os.environ.get("SLOTD_WRAP", ""))
+JOBS = int(os.environ.get("SLOTD_TEST_JOBS") or len(os.sched_getaffinity(0)))
 SUITE_TIMEOUT = 240 * float(os.environ.get("SLOTD_TEST_SLOW", "1"))
 
 CHECK = re.compile(r"^\d+%: Checks: (\d+), Failures: (\d+), Errors: (\d+)$", re.M)
@@ -110,20 +113,26 @@ def count(output, status):
     return max(0, total - failed), failed, reasons
 
 
+def judge(suite):
+    """-> passed, failed, skipped, what is to be printed"""
+    start = time.monotonic()
+    output, status = run(suite)
+    passed, failed, reasons = count(output, status)
+    lines = [f"{'FAIL' if failed else 'ok  '}  {suite}: {passed} passed, {failed} failed, "
+             f"{len(reasons)} skipped  ({time.monotonic() - start:.1f} s)"]
+    lines += [f"SKIPPED  {reason}" for reason in reasons]
+    if failed:
+        lines += [output.rstrip(), f"FAIL  {suite}: exit status {status}"]
+    return passed, failed, len(reasons), "\n".join(lines)
+
+
 def main(suites):
     passed = failed = skipped = 0
-    for suite in suites:
-        start = time.monotonic()
-        output, status = run(suite)
-        p, f, reasons = count(output, status)
-        passed, failed, skipped = passed + p, failed + f, skipped + len(reasons)
-        print(f"{'FAIL' if f else 'ok  '}  {suite}: {p} passed, {f} failed, {len(reasons)} skipped"
-              f"  ({time.monotonic() - start:.1f} s)")
-        for reason in reasons:
-            print(f"SKIPPED  {reason}")
-        if f:
-            print(output.rstrip() + f"\nFAIL  {suite}: exit status {status}")
-        sys.stdout.flush()
+    with concurrent.futures.ThreadPoolExecutor(JOBS) as pool:
+        for done in concurrent.futures.as_completed([pool.submit(judge, suite) for suite in suites]):
+            p, f, s, text = done.result()
+            passed, failed, skipped = passed + p, failed + f, skipped + s
+            print(text, flush=True)
     print(f"check: {passed} passed, {failed} failed" + (f", {skipped} skipped" if skipped else ""))
     return 1 if failed or not suites else 0
 
