@@ -19,7 +19,7 @@ def fleet(redis, count, config, expect=()):
         yield daemons
 
 
-def no_grace(redis, lease=4000):
+def no_grace(redis, lease=10000):
     return redis.config(lease=lease, lease_more="grace_ms = 0").replace("debug", "info")
 
 

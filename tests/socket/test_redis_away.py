@@ -9,7 +9,7 @@ from page import Strict, now
 from redis import Redis
 from slotd import Daemon
 
-LEASE = int(1000 * float(os.environ.get("SLOTD_TEST_SLOW", "1")))
+LEASE = int(1500 * float(os.environ.get("SLOTD_TEST_SLOW", "1")))
 KEPT = ("--appendonly", "yes", "--appendfsync", "always")       # data outlive the process
 TROUBLE = "trying again"
 

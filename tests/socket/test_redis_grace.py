@@ -53,7 +53,7 @@ class Said(unittest.TestCase):
 
     def test_why(self):
         """Flushed; started again with its data; on older data than were there before."""
-        with Redis() as redis, Daemon(redis.config(), expect=["trying again"]) as slotd:
+        with Redis() as redis, Daemon(redis.config(lease=2000), expect=["trying again"]) as slotd:
             with slotd.client() as a:
                 a.expect(r"OK 1 \d+", "ACQUIRE g limit=1 wait=10s")
                 slotd.log.wait_for(OVER, 1)
@@ -73,7 +73,7 @@ class Said(unittest.TestCase):
                 a.expect("OK", "RELEASE g 1")
 
     def test_one_shard(self):
-        with Redis() as redis, Daemon(redis.config()) as slotd, slotd.client() as a:
+        with Redis() as redis, Daemon(redis.config(lease=4000)) as slotd, slotd.client() as a:
             slotd.log.wait_for(OVER)
             a.expect(r"OK 1 \d+", "ACQUIRE g limit=1 wait=0")
             redis.ask("DEL", "slotd:1:{s10}:marker")    # that of g

@@ -132,7 +132,7 @@ KINDS = {
 class Kinds(unittest.TestCase):
     def ill(self, kind, redis, pattern, make):
         """It is said once, counted, and told to who cannot wait; waiters wait, and are served."""
-        with Daemon(redis.config(), expect=[TROUBLE]) as slotd:
+        with Daemon(redis.config(lease=2000), expect=[TROUBLE]) as slotd:
             with slotd.client() as a, slotd.client() as b, slotd.client() as c:
                 a.expect(r"OK 1 \d+", "ACQUIRE g limit=1 wait=10s")
                 a.expect("OK", "RELEASE g 1")
