@@ -443,6 +443,7 @@ redis_stats(const struct backend *backend,
 
 	health_stats(&redis->health, fn, arg);
 	fn(arg, "redis_graces", redis->markers.n_graces);
+	fn(arg, "redis_grace_ms", (uint64_t)(redis->markers.grace / 1000));
 	fn(arg, "redis_grace_left_ms",
 	    (uint64_t)(markers_left(&redis->markers, clock_now()) / NSEC_MS));
 }

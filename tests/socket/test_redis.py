@@ -240,6 +240,8 @@ class Troubles(unittest.TestCase):
             with Daemon(redis.config(), expect=["has .* a lease_ms of 2000, and this one has 1000"]) as slotd:
                 slotd.log.wait_for("give all the same")
                 slotd.log.wait_for(UP)
+                with slotd.client() as b:
+                    self.assertIn("redis_grace_ms=2000", b.ask_list("STATS"))
                 self.assertEqual(len(slotd.log.find("give all the same")), 1)
 
     def test_resolver_that_hangs(self):
