@@ -1,4 +1,5 @@
 """The grace: when it begins, why, what is said of it, when it is over; and its end by hand."""
+import contextlib
 import os
 import pty
 import re
@@ -85,8 +86,10 @@ class End(unittest.TestCase):
     """GRACE end: for the groups of every daemon, whether they have begun to count or not."""
 
     def test_of_all(self):
-        with Redis() as redis, Daemon(redis.config(lease=8000), expect=["ends the grace"]) as one, \
-                Daemon(redis.config(lease=8000)) as two:
+        with Redis() as redis, contextlib.ExitStack() as stack:
+            config = redis.config(lease=4000, lease_more="grace_ms = 600000")
+            one = stack.enter_context(Daemon(config, expect=["ends the grace"]))
+            two = stack.enter_context(Daemon(config))
             for slotd in one, two:
                 slotd.log.wait_for(UP)
             with one.client() as a, two.client() as b, one.client() as c:
