@@ -9,9 +9,8 @@ from choice import LEASE, MARGIN
 from faults import KINDS
 from judge import RUN, RUN_STRICT, SECOND, Finding
 
-# A hold in good health has so much left at any time.  Half of it, as machines take their time
+# a hold in good health has so much left at any time
 HEADROOM = int((LEASE * 3 / 4 - MARGIN - LEASE / 5) * SECOND)
-ENOUGH = HEADROOM // 2
 RECOVERY = SECOND // 4                  # until all is well again after a fault: connections, RESUME
 
 
@@ -54,7 +53,7 @@ class Losses:
                   if begin <= hold.end.time and end >= hold.seen - 3 * LEASE * SECOND]
         for chain in chains(spans):
             length = max(end for _, end, *_ in chain) - chain[0][0]
-            if length >= ENOUGH and any(gives_away for *_, gives_away in chain):
+            if length >= HEADROOM and any(gives_away for *_, gives_away in chain):
                 return ", ".join(sorted({name for _, _, name, _ in chain}))
         return None
 
