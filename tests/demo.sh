@@ -12,12 +12,14 @@ export LC_ALL=C                 # a decimal point in EPOCHREALTIME
 
 limit=3
 n_jobs=12
+victim=5                        # works until it is killed
 
 # ---------------------------------------------------------------- one job (run by slotctl)
 
 if [ "${1-}" = job ]; then
 	n=$2 pipe=$3
 	echo "enter $n $SLOT_NUMBER $EPOCHREALTIME" >"$pipe"
+	((n == victim)) && sleep 60
 	sleep "0.$((6 + n % 4))"        # its work
 	echo "leave $n $SLOT_NUMBER $EPOCHREALTIME" >"$pipe"
 	exit
@@ -58,7 +60,7 @@ say() {
 slotd=${SLOTD:-build/slotd} slotctl=${SLOTCTL:-build/slotctl}
 dir=$(mktemp -d "${TMPDIR:-/tmp}/slotd-demo-XXXXXX") || exit
 declare -a runs=() asked=() pids=()
-granted=0 inside=0 peak=0 twice=0 longest=0 drawn=0 killed='' kill_slot='' kill_time='' moved='' restarted='' over=0
+granted=0 inside=0 peak=0 twice=0 longest=0 drawn=0 kill_slot='' kill_time='' moved='' restarted='' over=0
 
 finish() {
 	local n
@@ -118,9 +120,9 @@ while ((over < n_jobs)); do
 		say "job $n is done"
 		;;
 	esac
-	# In the middle of it, the one that has just begun dies; its slot is noted as left before.
-	if [ -z "$killed" ] && ((granted == 5)); then
-		killed=$n kill_slot=$slot
+	# In the middle of it, one that has just begun dies; its slot is noted as left before.
+	if [ "$what $n" = "enter $victim" ]; then
+		kill_slot=$slot
 		((over++, inside--))
 		unset "runs[$slot]"
 		now=$(us "$EPOCHREALTIME")
