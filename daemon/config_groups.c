@@ -4,9 +4,10 @@
 #include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
 
 #include "daemon/closest.h"
-#include "daemon/core/hash.h"
+#include "daemon/core/table.h"
 #include "proto/wire.h"
 
 struct section {
@@ -14,11 +15,13 @@ struct section {
 	char *name;                     /* group.name */
 	char *pattern;                  /* of a glob: for fnmatch */
 	size_t n_literal;               /* of a glob: characters that stand for themselves */
-	UT_hash_handle hh;              /* of an exact name */
+	struct table_node by_name;      /* of an exact name */
+	STAILQ_ENTRY(section) next;     /* likewise */
 };
 
 struct config_groups {
-	struct section *exact;          /* hash by name, owned; kept in the order of the file */
+	struct table exact;             /* by name */
+	STAILQ_HEAD(, section) in_order; /* the same, in the order of the file; owned */
 	struct section **globs;         /* owned, the one that wins first */
 	size_t n_globs;
 };
@@ -116,18 +119,25 @@ section_free(struct section *s)
 struct config_groups *
 config_groups_new(void)
 {
-	return calloc(1, sizeof(struct config_groups));
+	struct config_groups *groups = calloc(1, sizeof(*groups));
+
+	if (groups == NULL)
+		return NULL;
+	groups->exact = TABLE_OF(struct section, by_name);
+	STAILQ_INIT(&groups->in_order);
+	return groups;
 }
 
 void
 config_groups_free(struct config_groups *groups)
 {
-	struct section *s, *next;
+	struct section *s;
 
 	if (groups == NULL)
 		return;
-	HASH_ITER (hh, groups->exact, s, next) {
-		HASH_DEL(groups->exact, s);
+	while ((s = STAILQ_FIRST(&groups->in_order)) != NULL) {
+		STAILQ_REMOVE_HEAD(&groups->in_order, next);
+		table_remove(&groups->exact, s);
 		section_free(s);
 	}
 	for (size_t i = 0; i < groups->n_globs; i++)
@@ -139,9 +149,10 @@ config_groups_free(struct config_groups *groups)
 static struct section *
 find_exact(const struct config_groups *groups, const char *name)
 {
-	struct section *s;
+	struct section *s = table_find(&groups->exact, table_key(name));
 
-	HASH_FIND_STR(groups->exact, name, s);
+	while (s != NULL && strcmp(s->name, name) != 0)
+		s = table_find_next(&groups->exact, s);
 	return s;
 }
 
@@ -171,7 +182,8 @@ insert_exact(struct config_groups *groups, struct section *s)
 {
 	if (find_exact(groups, s->name) != NULL)
 		return "this group has a section already";
-	HASH_ADD_KEYPTR(hh, groups->exact, s->name, strlen(s->name), s);
+	table_add(&groups->exact, s, table_key(s->name));
+	STAILQ_INSERT_TAIL(&groups->in_order, s, next);
 	return NULL;
 }
 
@@ -218,10 +230,9 @@ config_group(const struct config *conf, const char *name)
 const struct config_group *
 config_group_next(const struct config *conf, const struct config_group *after)
 {
-	const struct section *s = conf->groups->exact;
+	const struct section *s = after != NULL ? STAILQ_NEXT((const struct section *)after, next) :
+	    STAILQ_FIRST(&conf->groups->in_order);
 
-	if (after != NULL)
-		s = ((const struct section *)after)->hh.next;
 	return s == NULL ? NULL : &s->group;
 }
 
@@ -229,8 +240,9 @@ const char *
 config_closest(const struct config *conf, const char *name)
 {
 	struct closest closest = {.word = name};
+	const struct section *s;
 
-	for (const struct section *s = conf->groups->exact; s != NULL; s = s->hh.next)
+	STAILQ_FOREACH (s, &conf->groups->in_order, next)
 		closest_try(&closest, s->name);
 	return closest.best;
 }

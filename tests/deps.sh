@@ -17,7 +17,6 @@ need_header stdio.h libc6-dev
 need_module libevent_core libevent-dev
 need_module inih libinih-dev
 need_module hiredis libhiredis-dev
-need_header uthash.h uthash-dev
 if [ "$1" = check ]; then
 	need_command clang clang
 	need_command valgrind valgrind

@@ -2,6 +2,7 @@
 #include "daemon/core/arbiter_state.h"
 
 #include <assert.h>
+#include <string.h>
 
 void
 adopt_free(struct arb *arb, struct adopt *a, bool keep_hold)
@@ -12,12 +13,12 @@ adopt_free(struct arb *arb, struct adopt *a, bool keep_hold)
 	if (a->sent) {
 		g->adopt_dropped = true;
 		ALLOC_ROOM(g->cancels, g->n_cancels, g->cap_cancels, 1);
-		g->cancels[g->n_cancels++] = a->id;
+		g->cancels[g->n_cancels++] = a->by_id.key;
 	}
 	TAILQ_REMOVE(&g->adopts, a, of_group);
 	if (a->hold->client != NULL)
 		TAILQ_REMOVE(&a->hold->client->adopts, a, of_client);
-	HASH_DEL(arb->adopts, a);
+	table_remove(&arb->adopts, a);
 	if (!keep_hold)
 		hold_free(arb, a->hold);
 	free(a);
@@ -31,7 +32,7 @@ answer(struct arb *arb, const struct adopt *a, enum wire_code code)
 
 	if (a->hold->client == NULL)
 		return;
-	act = arb_answer(arb, a->hold->client->id, a->id, code);
+	act = arb_answer(arb, client_id(a->hold->client), a->by_id.key, code);
 	act->group = a->group->name;
 	act->slot = a->hold->slots[0];
 }
@@ -72,7 +73,7 @@ void
 adopt_granted(struct arb *arb, struct adopt *a, uint32_t limit)
 {
 	struct hold *h = a->hold;
-	uint64_t id = a->id;
+	uint64_t id = a->by_id.key;
 	uint32_t uid = a->uid;
 	nsec until = a->timer.at;
 
@@ -107,9 +108,8 @@ same_slots(const struct hold *h, uint32_t n, const uint32_t *slots)
 struct adopt *
 adopt_of(const struct arb *arb, const struct group *g, const struct xch_grant *grant)
 {
-	struct adopt *a, *other;
+	struct adopt *a = table_find(&arb->adopts, grant->id), *other;
 
-	HASH_FIND(hh, arb->adopts, &grant->id, sizeof grant->id, a);
 	if (a != NULL && (a->group != g || a->hold->n != grant->n))
 		a = NULL;
 	if (a != NULL && a->hold->client != NULL)
@@ -158,14 +158,14 @@ adopt_again(struct arb *arb, struct adopt *a)
 		adopt_refuse(arb, a, WIRE_ERR_LOST);
 		return;
 	}
-	hold_move(arb, h, a->hold->client, a->id);
+	hold_move(arb, h, a->hold->client, a->by_id.key);
 	adopt_free(arb, a, false);
 }
 
 static void
 refuse_resume(struct arb *arb, struct client *c, const struct arb_event *e, enum wire_code code)
 {
-	struct arb_action *act = arb_answer(arb, c->id, e->request, code);
+	struct arb_action *act = arb_answer(arb, client_id(c), e->request, code);
 
 	act->group = arb_copy_string(arb, e->resume.group);
 	act->slot = e->resume.slots[0];
@@ -242,7 +242,6 @@ adopt_resume(struct arb *arb, struct client *c, const struct arb_event *e)
 	}
 	h->token = e->resume.token;
 	h->limit = limit;
-	a->id = e->request;
 	a->hold = h;
 	a->group = g;
 	a->uid = c->uid;
@@ -250,7 +249,7 @@ adopt_resume(struct arb *arb, struct client *c, const struct arb_event *e)
 	a->timer.at = NSEC_NEVER;
 	TAILQ_INSERT_TAIL(&g->adopts, a, of_group);
 	TAILQ_INSERT_TAIL(&c->adopts, a, of_client);
-	HASH_ADD(hh, arb->adopts, id, sizeof a->id, a);
+	table_add(&arb->adopts, a, e->request);
 	timer_set(arb, &a->timer,
 	    RULE(ADOPT_DEADLINE) ? e->resume.until : arb->now + arb->conf.lease);
 }

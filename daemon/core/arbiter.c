@@ -23,6 +23,11 @@ arb_new(const struct arb_conf *conf)
 		free(arb);
 		return NULL;
 	}
+	arb->other_leases = TABLE_OF(struct other_lease, by_install);
+	arb->clients = TABLE_OF(struct client, by_id);
+	arb->groups = TABLE_OF(struct group, by_name);
+	arb->waiters = TABLE_OF(struct waiter, by_id);
+	arb->adopts = TABLE_OF(struct adopt, by_id);
 	heap_init(&arb->timers, timer_before);
 	TAILQ_INIT(&arb->touched);
 	return arb;
@@ -88,7 +93,7 @@ link_change(struct arb *arb, unsigned link, bool up)
 		arb->link_up |= 1ull << link;
 	else if ((arb->link_up >> link & 1) != 0)
 		link_is_down(arb, link);
-	HASH_ITER (hh, arb->groups, g, tmp) {
+	TABLE_FOREACH (g, tmp, &arb->groups) {
 		if (g->link != link)
 			continue;
 		if (!up && RULE(SYNC_AFTER_BREAK)) {
@@ -110,8 +115,8 @@ sub_change(struct arb *arb, bool up)
 	struct group *g, *tmp;
 
 	arb->sub_up = up;
-	HASH_ITER (hh, arb->groups, g, tmp) {
-		if (up && (g->slots != NULL || g->n_waiters > 0))
+	TABLE_FOREACH (g, tmp, &arb->groups) {
+		if (up && (g->slots.n > 0 || g->n_waiters > 0))
 			g->poke = true;
 		group_touch(arb, g);
 	}
@@ -124,9 +129,9 @@ stop(struct arb *arb)
 	struct adopt *a, *next;
 
 	arb->stopping = true;
-	HASH_ITER (hh, arb->adopts, a, next)
+	TABLE_FOREACH (a, next, &arb->adopts)
 		adopt_stop(arb, a);
-	HASH_ITER (hh, arb->groups, g, tmp) {
+	TABLE_FOREACH (g, tmp, &arb->groups) {
 		while (!TAILQ_EMPTY(&g->waiters))
 			waiter_refuse(arb, TAILQ_FIRST(&g->waiters), WIRE_ERR_SHUTDOWN);
 		while (!TAILQ_EMPTY(&g->idle_by_age))
@@ -235,14 +240,14 @@ arb_free(struct arb *arb)
 
 	if (arb == NULL)
 		return;
-	HASH_ITER (hh, arb->clients, c, next_client)
+	TABLE_FOREACH (c, next_client, &arb->clients)
 		client_gone(arb, c);
-	HASH_ITER (hh, arb->adopts, a, next_adopt)
+	TABLE_FOREACH (a, next_adopt, &arb->adopts)
 		adopt_free(arb, a, false);
-	HASH_ITER (hh, arb->groups, g, next_group)
+	TABLE_FOREACH (g, next_group, &arb->groups)
 		group_free(arb, g);
-	HASH_ITER (hh, arb->other_leases, other, next_other) {
-		HASH_DEL(arb->other_leases, other);
+	TABLE_FOREACH (other, next_other, &arb->other_leases) {
+		table_remove(&arb->other_leases, other);
 		free(other);
 	}
 	cells_fini(&arb->cells);

@@ -15,9 +15,9 @@
 #include "daemon/core/alloc.h"
 #include "daemon/core/arbiter.h"
 #include "daemon/core/cells.h"
-#include "daemon/core/hash.h"
 #include "daemon/core/heap.h"
 #include "daemon/core/rules.h"
+#include "daemon/core/table.h"
 
 /* token = number << TOKEN_BITS | count of local holds of that grant; below 2^63 until 2112 */
 #define TOKEN_BITS XCH_TOKEN_BITS
@@ -48,7 +48,7 @@ struct slot {
 	nsec idle_since;
 	struct heap_node lowest; /* in group->idle while IDLE */
 	TAILQ_ENTRY(slot) oldest; /* in group->idle_by_age while IDLE */
-	UT_hash_handle hh;      /* group->slots */
+	struct table_node by_num; /* group->slots */
 };
 
 enum hold_state { HOLD_ASKED, HOLD_HELD, HOLD_ENDING, HOLD_LOST, HOLD_OPEN };
@@ -86,7 +86,7 @@ struct wclass {
 };
 
 struct waiter {
-	uint64_t id;            /* the request's number */
+	struct table_node by_id; /* arb->waiters; key: the request's number */
 	struct hold *hold;      /* what it will get; client, label, n */
 	struct group *group;
 	struct wclass *cls;
@@ -97,13 +97,12 @@ struct waiter {
 	TAILQ_ENTRY(waiter) of_group;
 	TAILQ_ENTRY(waiter) of_client;
 	TAILQ_ENTRY(waiter) of_class; /* while not sent */
-	UT_hash_handle hh;      /* arb->waiters */
 };
 
 /* A hold of our predecessor's that is being taken over.  Its hold's client is NULL when that has gone
  * while the backend may have given us the slots: see adopt_leave(). */
 struct adopt {
-	uint64_t id;
+	struct table_node by_id; /* arb->adopts; key: the request's number */
 	struct hold *hold;      /* with its slots, token and limit */
 	struct group *group;
 	struct timer timer;     /* the deadline of the inherited cell */
@@ -111,11 +110,10 @@ struct adopt {
 	bool sent;
 	TAILQ_ENTRY(adopt) of_group;
 	TAILQ_ENTRY(adopt) of_client;
-	UT_hash_handle hh;      /* arb->adopts */
 };
 
 struct client {
-	uint64_t id;
+	struct table_node by_id; /* arb->clients */
 	int64_t pid;
 	uint32_t uid;
 	bool strict;
@@ -126,14 +124,13 @@ struct client {
 	TAILQ_HEAD(, hold) lost;
 	TAILQ_HEAD(, waiter) waiters;
 	TAILQ_HEAD(, adopt) adopts;
-	UT_hash_handle hh;      /* arb->clients */
 };
 
 struct group {
 	char *name;
 	unsigned link;
 
-	struct slot *slots;     /* hash by number */
+	struct table slots;     /* by number */
 	uint32_t n_state[SLOT_NSTATES];
 	struct heap idle;       /* by number */
 	TAILQ_HEAD(, slot) idle_by_age;
@@ -189,14 +186,13 @@ struct group {
 	struct timer timer;
 	bool touched;
 	TAILQ_ENTRY(group) touch;
-	UT_hash_handle hh;      /* arb->groups */
+	struct table_node by_name; /* arb->groups */
 };
 
 /* A lease of another daemon that is not ours, and has been said. */
 struct other_lease {
-	uint64_t install;
+	struct table_node by_install; /* arb->other_leases */
 	usec lease;
-	UT_hash_handle hh;      /* arb->other_leases */
 };
 
 struct arb {
@@ -210,11 +206,7 @@ struct arb {
 	uint64_t era;
 	uint64_t high_forgotten;
 	nsec longest_lease;
-	struct other_lease *other_leases;
-	struct client *clients;
-	struct group *groups;
-	struct waiter *waiters;
-	struct adopt *adopts;
+	struct table other_leases, clients, groups, waiters, adopts;
 	struct cells cells;
 	struct heap timers;
 	TAILQ_HEAD(, group) touched;
@@ -236,6 +228,13 @@ bool timer_before(const struct heap_node *a, const struct heap_node *b);
 
 /* ---- client.c: what each client holds and waits for, and how it gives that back */
 struct client *client_find(const struct arb *arb, uint64_t id);
+
+static inline uint64_t
+client_id(const struct client *c)
+{
+	return c->by_id.key;
+}
+
 void client_open(struct arb *arb, const struct arb_event *e);
 void client_gone(struct arb *arb, struct client *c);
 void client_kick(struct arb *arb, struct client *c);

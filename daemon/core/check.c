@@ -17,7 +17,7 @@ check_slots(const struct group *g)
 	const struct hold *h;
 	uint32_t pages = 0;
 
-	HASH_ITER (hh, g->slots, s, tmp) {
+	TABLE_FOREACH (s, tmp, &g->slots) {
 		uint32_t covered = 0;
 
 		n[s->state]++;
@@ -91,7 +91,7 @@ arb_check(const struct arb *arb)
 	uint32_t held = 0, cells = 0, slots, lost;
 
 	assert(!arb->busy && TAILQ_EMPTY(&arb->touched));
-	HASH_ITER (hh, arb->groups, g, next_group) {
+	TABLE_FOREACH (g, next_group, &arb->groups) {
 		assert(!g->touched && g->timer.at > arb->now);
 		check_timer(&g->timer);
 		check_slots(g);
@@ -105,7 +105,7 @@ arb_check(const struct arb *arb)
 		}
 	}
 	assert(held == arb->n_holds && cells == arb->cells.n_used);
-	HASH_ITER (hh, arb->clients, c, next_client) {
+	TABLE_FOREACH (c, next_client, &arb->clients) {
 		lost = 0;
 		TAILQ_FOREACH (h, &c->lost, of_client) {
 			assert(h->state == HOLD_LOST && h->client == c);

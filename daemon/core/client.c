@@ -7,10 +7,7 @@
 struct client *
 client_find(const struct arb *arb, uint64_t id)
 {
-	struct client *c;
-
-	HASH_FIND(hh, arb->clients, &id, sizeof id, c);
-	return c;
+	return table_find(&arb->clients, id);
 }
 
 void
@@ -19,14 +16,14 @@ client_open(struct arb *arb, const struct arb_event *e)
 	struct client *c = alloc_resize(NULL, sizeof *c);
 
 	assert(client_find(arb, e->client) == NULL);
-	*c = (struct client){.id = e->client, .pid = e->open.pid, .uid = e->open.uid,
+	*c = (struct client){.pid = e->open.pid, .uid = e->open.uid,
 	    .strict = e->open.strict};
 	TAILQ_INIT(&c->holds);
 	TAILQ_INIT(&c->opens);
 	TAILQ_INIT(&c->lost);
 	TAILQ_INIT(&c->waiters);
 	TAILQ_INIT(&c->adopts);
-	HASH_ADD(hh, arb->clients, id, sizeof c->id, c);
+	table_add(&arb->clients, c, e->client);
 	arb->stats.clients++;
 }
 
@@ -50,7 +47,7 @@ client_gone(struct arb *arb, struct client *c)
 	while (!TAILQ_EMPTY(&c->opens))
 		hold_free(arb, TAILQ_FIRST(&c->opens));
 	client_forget_lost(arb, c);
-	HASH_DEL(arb->clients, c);
+	table_remove(&arb->clients, c);
 	free(c);
 	arb->stats.clients--;
 }
@@ -146,7 +143,7 @@ client_release(struct arb *arb, struct client *c, const struct arb_event *e)
 		enum wire_code code = release_check(arb, c, g, e, num);
 
 		if (code != WIRE_OK) {
-			act = arb_answer(arb, c->id, e->request, code);
+			act = arb_answer(arb, client_id(c), e->request, code);
 			act->group = arb_copy_string(arb, e->release.group);
 			act->slot = num;
 			return;
@@ -154,7 +151,7 @@ client_release(struct arb *arb, struct client *c, const struct arb_event *e)
 	}
 	/* The answer first: a waiter of the same client may be granted by what follows. */
 	arb->stats.releases++;
-	act = arb_answer(arb, c->id, e->request, WIRE_OK);
+	act = arb_answer(arb, client_id(c), e->request, WIRE_OK);
 	act->group = g->name;
 	if (e->release.slots[0] == 0) {
 		hold_free(arb, open_find(c, e->release.group, e->release.token));
@@ -188,7 +185,7 @@ client_release_all(struct arb *arb, struct client *c, uint64_t request)
 	}
 	client_forget_lost(arb, c);
 	arb->stats.releases += holds;
-	act = arb_answer(arb, c->id, request, WIRE_OK);
+	act = arb_answer(arb, client_id(c), request, WIRE_OK);
 	act->n = holds;
 	act->m = waits;
 }
@@ -197,19 +194,16 @@ client_release_all(struct arb *arb, struct client *c, uint64_t request)
 void
 client_cancel(struct arb *arb, struct client *c, const struct arb_event *e)
 {
-	uint64_t id = e->cancel.request;
-	struct waiter *w;
-	struct adopt *a;
+	struct waiter *w = table_find(&arb->waiters, e->cancel.request);
+	struct adopt *a = table_find(&arb->adopts, e->cancel.request);
 
-	HASH_FIND(hh, arb->waiters, &id, sizeof id, w);
-	HASH_FIND(hh, arb->adopts, &id, sizeof id, a);
 	if (w != NULL && w->hold->client == c) {
 		waiter_refuse(arb, w, WIRE_ERR_CANCELLED);
 	} else if (a != NULL && a->hold->client == c) {
 		adopt_refuse(arb, a, WIRE_ERR_CANCELLED);
 	} else {
-		arb_answer(arb, c->id, e->request, WIRE_ERR_NOTAG);
+		arb_answer(arb, client_id(c), e->request, WIRE_ERR_NOTAG);
 		return;
 	}
-	arb_answer(arb, c->id, e->request, WIRE_OK);
+	arb_answer(arb, client_id(c), e->request, WIRE_OK);
 }

@@ -18,9 +18,10 @@ slot_before(const struct heap_node *a, const struct heap_node *b)
 struct group *
 group_find(const struct arb *arb, const char *name)
 {
-	struct group *g;
+	struct group *g = table_find(&arb->groups, table_key(name));
 
-	HASH_FIND_STR(arb->groups, name, g);
+	while (g != NULL && strcmp(g->name, name) != 0)
+		g = table_find_next(&arb->groups, g);
 	return g;
 }
 
@@ -53,6 +54,7 @@ group_get(struct arb *arb, const char *name, enum wire_code *why)
 	}
 	memcpy(g->name, name, len + 1);
 	g->link = name_hash(name) % arb->conf.n_links;
+	g->slots = TABLE_OF(struct slot, by_num);
 	heap_init(&g->idle, slot_before);
 	TAILQ_INIT(&g->idle_by_age);
 	TAILQ_INIT(&g->holds);
@@ -66,7 +68,7 @@ group_get(struct arb *arb, const char *name, enum wire_code *why)
 	g->quiet_since = NSEC_NEVER;
 	g->timer.kind = TIMER_GROUP;
 	g->timer.at = NSEC_NEVER;
-	HASH_ADD_KEYPTR(hh, arb->groups, g->name, len, g);
+	table_add(&arb->groups, g, table_key(name));
 	arb->stats.groups++;
 	return g;
 }
@@ -79,7 +81,7 @@ group_free(struct arb *arb, struct group *g)
 	assert(TAILQ_EMPTY(&g->waiters) && TAILQ_EMPTY(&g->adopts));
 	while (!TAILQ_EMPTY(&g->holds))         /* ending, of clients that are gone */
 		hold_let_go(arb, TAILQ_FIRST(&g->holds));
-	HASH_ITER (hh, g->slots, s, tmp)
+	TABLE_FOREACH (s, tmp, &g->slots)
 		slot_forget(g, s);
 	if (g->high > arb->high_forgotten)
 		arb->high_forgotten = g->high;
@@ -87,7 +89,7 @@ group_free(struct arb *arb, struct group *g)
 	timer_set(arb, &g->timer, NSEC_NEVER);
 	if (g->touched)
 		TAILQ_REMOVE(&arb->touched, g, touch);
-	HASH_DEL(arb->groups, g);
+	table_remove(&arb->groups, g);
 	heap_fini(&g->idle);
 	free(g->releases);
 	free(g->cancels);
@@ -160,7 +162,7 @@ group_limit(const struct group *g, int64_t own)
 static bool
 is_quiet(const struct group *g)
 {
-	return g->slots == NULL && g->n_waiters == 0 && g->n_opens == 0 && TAILQ_EMPTY(&g->adopts) &&
+	return g->slots.n == 0 && g->n_waiters == 0 && g->n_opens == 0 && TAILQ_EMPTY(&g->adopts) &&
 	    g->n_releases == 0 && g->n_cancels == 0 && g->request == NULL;
 }
 
@@ -209,10 +211,10 @@ lapse(struct arb *arb, struct group *g)
 		if (g->drop_on_lapse || !h->is_page || h->state == HOLD_ENDING)
 			drop_hold(arb, g, h, ARB_LOST_LEASE);
 	}
-	g->lapsed = g->slots != NULL;
+	g->lapsed = g->slots.n > 0;
 	arb->stats.lapses += had_holds;
 	proof_lapse(arb, g);
-	if (g->slots != NULL || g->n_waiters > 0 || !TAILQ_EMPTY(&g->adopts))
+	if (g->slots.n > 0 || g->n_waiters > 0 || !TAILQ_EMPTY(&g->adopts))
 		g->poke = true;
 }
 
@@ -225,7 +227,7 @@ group_lose_all(struct arb *arb, struct group *g)
 	forget_exchanges(g);
 	while (!TAILQ_EMPTY(&g->holds))
 		drop_hold(arb, g, TAILQ_FIRST(&g->holds), ARB_LOST_LEASE);
-	HASH_ITER (hh, g->slots, s, tmp)
+	TABLE_FOREACH (s, tmp, &g->slots)
 		slot_forget(g, s);
 	if (g->n_waiters > 0 || !TAILQ_EMPTY(&g->adopts))
 		g->poke = true;
@@ -247,7 +249,7 @@ group_due(struct arb *arb, struct group *g)
 {
 	if (arb->now >= g->renew_at) {
 		g->renew_at = NSEC_NEVER;
-		if (g->slots != NULL || g->n_waiters > 0 || !TAILQ_EMPTY(&g->adopts))
+		if (g->slots.n > 0 || g->n_waiters > 0 || !TAILQ_EMPTY(&g->adopts))
 			g->poke = true;
 	}
 	if (arb->now >= g->look_at) {
@@ -295,7 +297,7 @@ group_rearm(struct arb *arb, struct group *g)
 		g->quiet_since = arb->now;
 	if (g->quiet_since != NSEC_NEVER)
 		sooner(&at, g->quiet_since + arb->conf.lease);
-	if (RULE(EXPIRE) && g->deadline != 0 && (g->slots != NULL || g->synced))
+	if (RULE(EXPIRE) && g->deadline != 0 && (g->slots.n > 0 || g->synced))
 		sooner(&at, g->deadline);
 	if (up && g->retry_at > arb->now)
 		sooner(&at, g->retry_at);
@@ -303,7 +305,7 @@ group_rearm(struct arb *arb, struct group *g)
 		sooner(&at, g->hang_at);
 	else if (up && is_looked_at(g))
 		sooner(&at, g->look_at < g->renew_at ? g->look_at : g->renew_at);
-	else if (up && (g->slots != NULL || !TAILQ_EMPTY(&g->adopts)))
+	else if (up && (g->slots.n > 0 || !TAILQ_EMPTY(&g->adopts)))
 		sooner(&at, g->renew_at);
 	sooner(&at, proof_due(arb, g));
 	if (!up && g->n_waiters > 0 && g->on_down != ARB_DOWN_WAIT && arb->now < group_away_at(arb, g))

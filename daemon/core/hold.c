@@ -15,10 +15,7 @@
 struct slot *
 slot_find(const struct group *g, uint32_t num)
 {
-	struct slot *s;
-
-	HASH_FIND(hh, g->slots, &num, sizeof num, s);
-	return s;
+	return table_find(&g->slots, num);
 }
 
 static void
@@ -64,7 +61,7 @@ slot_new(struct group *g, uint32_t num, uint64_t number, uint32_t limit, uint64_
 	struct slot *s = alloc_resize(NULL, sizeof *s);
 
 	*s = (struct slot){.num = num, .number = number, .limit = limit, .token = token};
-	HASH_ADD(hh, g->slots, num, sizeof s->num, s);
+	table_add(&g->slots, s, num);
 	state_enter(g, s, SLOT_IDLE);
 	return s;
 }
@@ -73,7 +70,7 @@ void
 slot_forget(struct group *g, struct slot *s)
 {
 	state_leave(g, s);
-	HASH_DEL(g->slots, s);
+	table_remove(&g->slots, s);
 	free(s);
 }
 
@@ -215,7 +212,7 @@ hold_tell(struct arb *arb, const struct hold *h, uint64_t request)
 	struct arb_action *act;
 
 	proof_write(arb, h);
-	act = arb_answer(arb, h->client->id, request, WIRE_OK);
+	act = arb_answer(arb, client_id(h->client), request, WIRE_OK);
 	act->group = h->group->name;
 	act->n_slots = h->n;
 	act->slots = arb_copy_slots(arb, h->slots, h->n);
@@ -334,7 +331,7 @@ tell_lost(struct arb *arb, struct hold *h, enum arb_lost reason)
 
 	proof_end(arb, h);
 	act = arb_act(arb, ARB_TELL_LOST);
-	act->client = h->client->id;
+	act->client = client_id(h->client);
 	act->group = h->group->name;
 	act->n_slots = h->n;
 	act->slots = arb_copy_slots(arb, h->slots, h->n);

@@ -119,7 +119,7 @@ step_time(struct pass *p, usec now)
 		g->era = marker_era(p->mem);
 		if (left > 0 && RULE(MARKER))
 			g->grace_end = g->gt + left;
-		HASH_ITER (hh, g->records, r, tmp) {
+		TABLE_FOREACH (r, tmp, &g->records) {
 			r->incarnation = 0;
 			r->aware = 0;
 			mem_inbox_clear(r);
@@ -137,11 +137,10 @@ step_admit(const struct pass *p)
 {
 	const struct xch_request *q = p->q;
 	const struct mem_record *r = p->rec;
-	const struct mem_install *in;
+	const struct mem_install *in = table_find(&p->g->installs, q->from.install);
 
 	if (RULE(SEQ) && r != NULL && q->seq <= r->seq)
 		return XCH_STALE;
-	HASH_FIND(hh, p->g->installs, &q->from.install, sizeof q->from.install, in);
 	if (RULE(SUPERSEDE) && in != NULL && (q->from.generation < in->generation ||
 	    (q->from.generation == in->generation && q->from.nonce != in->nonce)))
 		return XCH_GONE;
@@ -187,8 +186,10 @@ mem_new(void)
 {
 	struct mem *m = calloc(1, sizeof *m);
 
-	if (m != NULL)
-		TAILQ_INIT(&m->sweep);
+	if (m == NULL)
+		return NULL;
+	m->groups = TABLE_OF(struct mem_group, by_name);
+	TAILQ_INIT(&m->sweep);
 	return m;
 }
 
@@ -197,7 +198,7 @@ forget(struct mem *m, struct mem_group *g)
 {
 	if (g->last > m->last_forgotten)
 		m->last_forgotten = g->last;
-	HASH_DEL(m->groups, g);
+	table_remove(&m->groups, g);
 	TAILQ_REMOVE(&m->sweep, g, link);
 	mem_group_free(g);
 }
@@ -234,7 +235,7 @@ mem_keep_all(struct mem *m)
 static void
 add_group(struct mem *m, struct mem_group *g)
 {
-	HASH_ADD_KEYPTR(hh, m->groups, g->name, strlen(g->name), g);
+	table_add(&m->groups, g, table_key(g->name));
 	TAILQ_INSERT_TAIL(&m->sweep, g, link);
 }
 
@@ -270,9 +271,10 @@ mem_set_identity(struct mem *m, uint64_t sid)
 static struct mem_group *
 find_group(struct mem *m, const char *name)
 {
-	struct mem_group *g;
+	struct mem_group *g = table_find(&m->groups, table_key(name));
 
-	HASH_FIND_STR(m->groups, name, g);
+	while (g != NULL && strcmp(g->name, name) != 0)
+		g = table_find_next(&m->groups, g);
 	if (g == NULL) {
 		g = mem_group_new(name);
 		g->last = m->last_forgotten;
@@ -332,7 +334,7 @@ mem_set_live_limit(struct mem *m, const char *group, int64_t limit, const struct
 	m->n_pushes = 0;
 	p.g->live = limit;
 	p.g->gt += p.g->gt > 0;         /* what was said before is older */
-	HASH_ITER (hh, p.g->records, r, tmp)
+	TABLE_FOREACH (r, tmp, &p.g->records)
 		if (!r->dead)
 			pass_push_new(&p, r, XCH_RECALL)->others = true;
 	*pushes = m->pushes;

@@ -126,6 +126,8 @@ mem_group_new(const char *name)
 	*g = (struct mem_group){.live = XCH_NO_LIMIT};
 	g->name = alloc_resize(NULL, strlen(name) + 1);
 	strcpy(g->name, name);
+	g->records = TABLE_OF(struct mem_record, by_daemon);
+	g->installs = TABLE_OF(struct mem_install, by_install);
 	heap_init(&g->free, slot_before);
 	heap_init(&g->ends, end_before);
 	heap_init(&g->extremes[SHORT_LEASE], short_before);
@@ -144,7 +146,7 @@ mem_group_free(struct mem_group *g)
 {
 	struct mem_record *r, *tmp;
 
-	HASH_ITER (hh, g->records, r, tmp)
+	TABLE_FOREACH (r, tmp, &g->records)
 		mem_record_free(g, r);
 	assert(g->in_use == 0 && g->n_queued == 0 && LIST_EMPTY(&g->classes));
 	for (uint32_t i = 0; i < g->n_slots; i++)
@@ -245,12 +247,19 @@ heap_place(struct heap *heap, struct heap_node *node, bool belongs)
 		heap_remove(heap, node);
 }
 
+static uint64_t
+daemon_key(const struct xch_daemon *id)
+{
+	return id->install ^ id->generation << 32 ^ id->nonce;
+}
+
 struct mem_record *
 mem_record_find(struct mem_group *g, const struct xch_daemon *id)
 {
-	struct mem_record *r;
+	struct mem_record *r = table_find(&g->records, daemon_key(id));
 
-	HASH_FIND(hh, g->records, id, sizeof *id, r);
+	while (r != NULL && mem_daemon_cmp(&r->id, id) != 0)
+		r = table_find_next(&g->records, r);
 	return r;
 }
 
@@ -258,23 +267,23 @@ struct mem_record *
 mem_record_new(struct mem_group *g, const struct xch_daemon *id)
 {
 	struct mem_record *r = alloc_resize(NULL, sizeof *r);
-	struct mem_install *in;
+	struct mem_install *in = table_find(&g->installs, id->install);
 
 	*r = (struct mem_record){.id = *id, .limit = XCH_NO_LIMIT};
+	r->entries = TABLE_OF(struct mem_entry, by_id);
 	LIST_INIT(&r->slots);
 	TAILQ_INIT(&r->nows);
 	TAILQ_INIT(&r->inbox);
-	HASH_FIND(hh, g->installs, &id->install, sizeof id->install, in);
 	if (in == NULL) {
 		in = alloc_resize(NULL, sizeof *in);
-		*in = (struct mem_install){.install = id->install,
+		*in = (struct mem_install){
 		    .generation = id->generation, .nonce = id->nonce};
 		LIST_INIT(&in->records);
-		HASH_ADD(hh, g->installs, install, sizeof in->install, in);
+		table_add(&g->installs, in, id->install);
 	}
 	r->install = in;
 	LIST_INSERT_HEAD(&in->records, r, same);
-	HASH_ADD(hh, g->records, id, sizeof r->id, r);
+	table_add(&g->records, r, daemon_key(id));
 	heap_add(&g->ends, &r->by_end);
 	return r;
 }
@@ -284,7 +293,7 @@ mem_record_leave_queue(struct mem_group *g, struct mem_record *rec)
 {
 	struct mem_entry *e, *tmp;
 
-	HASH_ITER (hh, rec->entries, e, tmp)
+	TABLE_FOREACH (e, tmp, &rec->entries)
 		mem_entry_free(g, e);
 }
 
@@ -303,10 +312,10 @@ mem_record_free(struct mem_group *g, struct mem_record *rec)
 		heap_place(&g->extremes[i], &rec->by_extreme[i], false);
 	LIST_REMOVE(rec, same);
 	if (LIST_EMPTY(&in->records)) {
-		HASH_DEL(g->installs, in);
+		table_remove(&g->installs, in);
 		free(in);
 	}
-	HASH_DEL(g->records, rec);
+	table_remove(&g->records, rec);
 	free(rec);
 }
 
@@ -391,13 +400,12 @@ void
 mem_entry_put(struct mem_group *g, struct mem_record *rec, const struct xch_want *want,
     int64_t configured, bool rekey, uint64_t synced)
 {
-	struct mem_entry *e;
+	struct mem_entry *e = table_find(&rec->entries, want->id);
 
-	HASH_FIND(hh, rec->entries, &want->id, sizeof want->id, e);
 	if (e == NULL) {
 		e = alloc_resize(NULL, sizeof *e);
 		*e = (struct mem_entry){.rec = rec, .id = want->id};
-		HASH_ADD(hh, rec->entries, id, sizeof e->id, e);
+		table_add(&rec->entries, e, want->id);
 		rec->n_entries++;
 		g->n_queued++;
 		rekey = true;
@@ -420,7 +428,7 @@ mem_entry_free(struct mem_group *g, struct mem_entry *e)
 	entry_now(g, e, false);
 	e->rec->n_entries--;
 	g->n_queued--;
-	HASH_DEL(e->rec->entries, e);
+	table_remove(&e->rec->entries, e);
 	free(e);
 }
 
@@ -487,7 +495,7 @@ clone_record(struct mem_group *g, const struct mem_record *from)
 	r->dead = from->dead;
 	LIST_FOREACH (s, &from->slots, owned)
 		mem_slot_take(g, s->slot, r, s->number);
-	HASH_ITER (hh, from->entries, e, tmp)
+	TABLE_FOREACH (e, tmp, &from->entries)
 		mem_entry_put(g, r, &(struct xch_want){.id = e->id, .n = e->n, .now = e->now,
 		    .limit = e->cls->own, .age = g->gt - e->key}, e->cls->configured, true, e->synced);
 	TAILQ_FOREACH (x, &from->inbox, link)
@@ -509,7 +517,7 @@ mem_group_clone(struct mem_group *from)
 	g->last = from->last;
 	g->live = from->live;
 	slots_reach(g, from->n_slots);
-	HASH_ITER (hh, from->records, r, tmp)
+	TABLE_FOREACH (r, tmp, &from->records)
 		clone_record(g, r);
 	return g;
 }

@@ -7,8 +7,8 @@
 #include <sys/queue.h>
 
 #include "daemon/core/exchange.h"
-#include "daemon/core/hash.h"
 #include "daemon/core/heap.h"
+#include "daemon/core/table.h"
 
 /* A slot number that has been used: owned, or waiting among the free ones. */
 struct mem_slot {
@@ -37,7 +37,7 @@ struct mem_entry {
 	uint32_t n;
 	bool now;
 	uint64_t synced;
-	UT_hash_handle hh;              /* rec->entries */
+	struct table_node by_id;        /* rec->entries */
 	TAILQ_ENTRY(mem_entry) nows;    /* group->nows, if now */
 	TAILQ_ENTRY(mem_entry) rec_nows;
 };
@@ -52,10 +52,9 @@ struct mem_notice {
 
 /* All daemons of one install that are on record in a group. */
 struct mem_install {
-	uint64_t install;
 	uint64_t generation, nonce;     /* of the latest */
 	LIST_HEAD(, mem_record) records;
-	UT_hash_handle hh;              /* group->installs */
+	struct table_node by_install;   /* group->installs */
 };
 
 /* Where a daemon may stand out by how it is configured. */
@@ -75,7 +74,7 @@ struct mem_record {
 	bool dead;                      /* a later daemon of its install has been here */
 	uint32_t n_slots, n_entries;
 	LIST_HEAD(, mem_slot) slots;
-	struct mem_entry *entries;
+	struct table entries;
 	TAILQ_HEAD(, mem_entry) nows;
 	TAILQ_HEAD(, mem_notice) inbox;
 	struct heap_node by_end;        /* group->ends */
@@ -83,7 +82,7 @@ struct mem_record {
 	struct heap_node by_aware;      /* group->unaware: living, with slots */
 	struct heap_node by_recall;     /* group->recalls: those that may have idle slots to recall */
 	LIST_ENTRY(mem_record) same;    /* install->records */
-	UT_hash_handle hh;              /* group->records */
+	struct table_node by_daemon;    /* group->records */
 };
 
 struct mem_group {
@@ -99,15 +98,14 @@ struct mem_group {
 	uint32_t n_slots, in_use;
 	size_t cap_slots;
 	struct heap free;               /* slots below the high-water mark that nobody owns */
-	struct mem_record *records;
-	struct mem_install *installs;
+	struct table records, installs;
 	struct heap ends, unaware, recalls;
 	struct heap extremes[N_EXTREMES];
 	LIST_HEAD(, mem_class) classes; /* only those with entries */
 	TAILQ_HEAD(, mem_entry) nows;
 	uint32_t n_queued;
 	TAILQ_ENTRY(mem_group) link;    /* mem->sweep */
-	UT_hash_handle hh;
+	struct table_node by_name;      /* mem->groups */
 };
 
 struct mem_group *mem_group_new(const char *name);

@@ -34,7 +34,7 @@ struct inherited {
 };
 
 struct mem {
-	struct mem_group *groups;
+	struct table groups;            /* by name */
 	struct inherited *inherited;    /* of groups that nobody has named yet */
 	size_t n_inherited, cap_inherited;
 	TAILQ_HEAD(, mem_group) sweep;  /* where to look for groups to forget */

@@ -78,7 +78,7 @@ pass_sync(struct pass *p)
 	mem_inbox_clear(r);
 	for (uint32_t i = 0; i < q->n_want; i++)
 		mem_entry_put(p->g, r, &q->want[i], q->limit, p->grace, q->seq);
-	HASH_ITER (hh, r->entries, e, next_entry)
+	TABLE_FOREACH (e, next_entry, &r->entries)
 		if (e->synced != q->seq)
 			mem_entry_free(p->g, e);
 }
@@ -102,10 +102,9 @@ delta_release(struct pass *p, const struct xch_slot *release)
 static void
 delta_cancel(struct pass *p, uint64_t id)
 {
-	struct mem_entry *e;
+	struct mem_entry *e = table_find(&p->rec->entries, id);
 	struct mem_notice *x, *next;
 
-	HASH_FIND(hh, p->rec->entries, &id, sizeof id, e);
 	if (e != NULL)
 		mem_entry_free(p->g, e);
 	for (x = TAILQ_FIRST(&p->rec->inbox); x != NULL; x = next) {

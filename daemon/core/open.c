@@ -28,7 +28,7 @@ open_begin(struct arb *arb, struct hold *h, uint64_t request)
 	arb->stats.opens++;
 	if (h->length < NSEC_NEVER)
 		timer_set(arb, &h->timer, arb->now + h->length);
-	act = arb_answer(arb, h->client->id, request, WIRE_OK);
+	act = arb_answer(arb, client_id(h->client), request, WIRE_OK);
 	act->group = g->name;
 	act->n_slots = h->n;
 	act->slots = arb_copy_slots(arb, h->slots, h->n);

@@ -45,7 +45,7 @@ act_on_cells(struct arb *arb, const struct hold *h, enum arb_action_type type, n
 
 		for (n = 1; i + n < h->n && cells[i + n] == cells[i] + n; n++)
 			;
-		act->client = h->client->id;
+		act->client = client_id(h->client);
 		act->uid = h->client->uid;
 		act->group = h->group->name;
 		act->n_slots = n;
@@ -63,7 +63,7 @@ tell(struct arb *arb, const struct hold *h, enum arb_action_type type)
 {
 	struct arb_action *act = arb_act(arb, type);
 
-	act->client = h->client->id;
+	act->client = client_id(h->client);
 	act->group = h->group->name;
 	act->n_slots = h->n;
 	act->slots = arb_copy_slots(arb, h->slots, h->n);
@@ -157,7 +157,7 @@ proof_end_one(struct arb *arb, struct hold *h, uint32_t i)
 	if (!h->is_page)
 		return;
 	act = arb_act(arb, ARB_CELL_END);
-	act->client = h->client->id;
+	act->client = client_id(h->client);
 	act->group = h->group->name;
 	act->n_slots = 1;
 	act->slots = arb_copy_slots(arb, h->slots + i, 1);

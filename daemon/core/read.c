@@ -43,7 +43,7 @@ arb_groups(const struct arb *arb, void (*fn)(void *, const struct arb_group_stat
 	const struct group *g, *tmp;
 	struct arb_group_status st;
 
-	HASH_ITER (hh, arb->groups, g, tmp) {
+	TABLE_FOREACH (g, tmp, &arb->groups) {
 		fill(g, &st);
 		fn(arg, &st);
 	}
@@ -73,7 +73,7 @@ static void
 give_holder(const struct hold *h, uint32_t slot, uint32_t cell, bool proven,
     void (*fn)(void *, const struct arb_holder *), void *arg)
 {
-	fn(arg, &(struct arb_holder){.client = h->client->id, .pid = h->client->pid,
+	fn(arg, &(struct arb_holder){.client = client_id(h->client), .pid = h->client->pid,
 	    .uid = h->client->uid, .label = h->label != NULL ? h->label : "", .slot = slot,
 	    .token = h->token, .cell = cell, .proven = proven, .since = h->since});
 }
@@ -94,7 +94,7 @@ arb_holders(const struct arb *arb, const char *name, void (*fn)(void *, const st
 	if (g->n_state[SLOT_HELD] == 0)
 		return;
 	v = alloc_resize(NULL, g->n_state[SLOT_HELD] * sizeof *v);
-	HASH_ITER (hh, g->slots, s, tmp)
+	TABLE_FOREACH (s, tmp, &g->slots)
 		if (s->state == SLOT_HELD)
 			v[n++] = s;
 	qsort(v, n, sizeof *v, by_number);
@@ -118,7 +118,7 @@ arb_waiters(const struct arb *arb, const char *name, void (*fn)(void *, const st
 	TAILQ_FOREACH (w, &g->waiters, of_group) {
 		const struct client *c = w->hold->client;
 
-		fn(arg, &(struct arb_waiter){.client = c->id, .pid = c->pid, .uid = c->uid,
+		fn(arg, &(struct arb_waiter){.client = client_id(c), .pid = c->pid, .uid = c->uid,
 		    .label = w->hold->label != NULL ? w->hold->label : "", .place = ++place,
 		    .n = w->hold->n, .limit = group_limit(g, w->cls->own), .since = w->since,
 		    .until = w->timer.at});

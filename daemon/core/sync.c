@@ -97,7 +97,7 @@ put_claims(struct group *g, struct xch_request *q)
 	struct xch_slot *v = (struct xch_slot *)q->claim;
 	struct slot *s, *tmp;
 
-	HASH_ITER (hh, g->slots, s, tmp)
+	TABLE_FOREACH (s, tmp, &g->slots)
 		v[q->n_claim++] = (struct xch_slot){s->num, s->number};
 }
 
@@ -123,7 +123,7 @@ put_wants(const struct arb *arb, struct wclass *cls, uint32_t n, struct xch_requ
 		TAILQ_REMOVE(&cls->unsent, w, of_class);
 		w->sent = true;
 		cls->n_sent++;
-		v[q->n_want++] = (struct xch_want){.id = w->id, .n = w->hold->n, .now = w->now,
+		v[q->n_want++] = (struct xch_want){.id = w->by_id.key, .n = w->hold->n, .now = w->now,
 		    .limit = cls->own, .age = to_usec(arb->now - w->since)};
 	}
 }
@@ -139,7 +139,7 @@ put_adopts(struct group *g, bool full, uint32_t *slots, struct xch_request *q)
 			continue;
 		a->sent = true;
 		memcpy(slots, a->hold->slots, a->hold->n * sizeof *slots);
-		v[q->n_adopt++] = (struct xch_adopt){.id = a->id, .n = a->hold->n, .slots = slots,
+		v[q->n_adopt++] = (struct xch_adopt){.id = a->by_id.key, .n = a->hold->n, .slots = slots,
 		    .number = a->hold->token >> TOKEN_BITS, .limit = a->hold->limit};
 		slots += a->hold->n;
 	}
@@ -181,7 +181,7 @@ sync_compose(struct arb *arb, struct group *g)
 	group_due(arb, g);
 	if (g->request != NULL || arb->now < g->retry_at)
 		return;
-	if (full && g->slots == NULL && g->n_waiters == 0 && TAILQ_EMPTY(&g->adopts) && !g->dirty) {
+	if (full && g->slots.n == 0 && g->n_waiters == 0 && TAILQ_EMPTY(&g->adopts) && !g->dirty) {
 		g->n_releases = g->n_cancels = 0;
 		g->poke = false;
 		return;
@@ -260,9 +260,8 @@ unwanted(struct arb *arb, struct group *g, const struct xch_grant *grant, uint32
 static struct waiter *
 waiter_of(const struct arb *arb, const struct group *g, const struct xch_grant *grant)
 {
-	struct waiter *w;
+	struct waiter *w = table_find(&arb->waiters, grant->id);
 
-	HASH_FIND(hh, arb->waiters, &grant->id, sizeof grant->id, w);
 	return w != NULL && w->group == g && w->hold->n == grant->n ? w : NULL;
 }
 
@@ -283,7 +282,7 @@ heard_granted(struct arb *arb, struct group *g, const struct xch_grant *grant, b
 		known += s != NULL && s->number == grant->number;
 	}
 	if (known == grant->n) {                /* by a push, before */
-		if (a != NULL && a->id == grant->id)
+		if (a != NULL && a->by_id.key == grant->id)
 			adopt_again(arb, a);
 		return;
 	}
@@ -315,9 +314,8 @@ heard_granted(struct arb *arb, struct group *g, const struct xch_grant *grant, b
 static void
 heard_full(struct arb *arb, struct group *g, uint64_t id)
 {
-	struct waiter *w;
+	struct waiter *w = table_find(&arb->waiters, id);
 
-	HASH_FIND(hh, arb->waiters, &id, sizeof id, w);
 	if (w == NULL || w->group != g)
 		return;
 	waiter_answered(w);
@@ -328,9 +326,8 @@ heard_full(struct arb *arb, struct group *g, uint64_t id)
 static void
 heard_refused(struct arb *arb, struct group *g, uint64_t id)
 {
-	struct adopt *a;
+	struct adopt *a = table_find(&arb->adopts, id);
 
-	HASH_FIND(hh, arb->adopts, &id, sizeof id, a);
 	if (a == NULL || a->group != g)
 		return;
 	a->sent = false;
@@ -344,7 +341,7 @@ is_gone(struct arb *arb)
 	struct group *g, *tmp;
 
 	arb->gone = true;
-	HASH_ITER (hh, arb->groups, g, tmp)
+	TABLE_FOREACH (g, tmp, &arb->groups)
 		group_lose_all(arb, g);
 	arb_act(arb, ARB_IS_GONE);
 }
@@ -357,7 +354,7 @@ heard_error(struct arb *arb, struct group *g, const char *text)
 	g->retry_at = arb->now + RETRY;
 	waiter_check_away(arb, g);
 	waiter_refuse_all(arb, g, text);
-	if (g->slots == NULL && TAILQ_EMPTY(&g->adopts) && !group_is_valid(arb, g))
+	if (g->slots.n == 0 && TAILQ_EMPTY(&g->adopts) && !group_is_valid(arb, g))
 		g->dirty = false;
 }
 
@@ -401,13 +398,12 @@ differs(struct arb *arb, const struct group *g, const struct xch_peer *peer)
 static void
 other_lease(struct arb *arb, const struct xch_peer *peer)
 {
-	struct other_lease *other;
+	struct other_lease *other = table_find(&arb->other_leases, peer->install);
 
-	HASH_FIND(hh, arb->other_leases, &peer->install, sizeof peer->install, other);
 	if (other == NULL) {
 		other = alloc_resize(NULL, sizeof *other);
-		*other = (struct other_lease){.install = peer->install};
-		HASH_ADD(hh, arb->other_leases, install, sizeof other->install, other);
+		*other = (struct other_lease){0};
+		table_add(&arb->other_leases, other, peer->install);
 	}
 	if (other->lease == peer->lease)
 		return;

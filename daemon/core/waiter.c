@@ -70,7 +70,6 @@ waiter_new(struct arb *arb, struct client *c, struct group *g, uint64_t request,
 		return NULL;
 	}
 	w->hold->length = a->hold;
-	w->id = request;
 	w->group = g;
 	w->since = arb->now;
 	w->now = a->wait == 0;
@@ -80,7 +79,7 @@ waiter_new(struct arb *arb, struct client *c, struct group *g, uint64_t request,
 	TAILQ_INSERT_TAIL(&w->cls->unsent, w, of_class);
 	TAILQ_INSERT_TAIL(&g->waiters, w, of_group);
 	TAILQ_INSERT_TAIL(&c->waiters, w, of_client);
-	HASH_ADD(hh, arb->waiters, id, sizeof w->id, w);
+	table_add(&arb->waiters, w, request);
 	g->n_waiters++;
 	g->n_nows += w->now;
 	arb->stats.waiters++;
@@ -110,7 +109,7 @@ waiter_free(struct arb *arb, struct waiter *w, bool keep_hold)
 	timer_set(arb, &w->timer, NSEC_NEVER);
 	if (w->sent) {
 		ALLOC_ROOM(g->cancels, g->n_cancels, g->cap_cancels, 1);
-		g->cancels[g->n_cancels++] = w->id;
+		g->cancels[g->n_cancels++] = w->by_id.key;
 		w->cls->n_sent--;
 	} else {
 		TAILQ_REMOVE(&w->cls->unsent, w, of_class);
@@ -119,7 +118,7 @@ waiter_free(struct arb *arb, struct waiter *w, bool keep_hold)
 	class_drop(g, w->cls);
 	TAILQ_REMOVE(&g->waiters, w, of_group);
 	TAILQ_REMOVE(&w->hold->client->waiters, w, of_client);
-	HASH_DEL(arb->waiters, w);
+	table_remove(&arb->waiters, w);
 	g->n_waiters--;
 	g->n_nows -= w->now;
 	arb->stats.waiters--;
@@ -140,7 +139,7 @@ limit_shown(const struct group *g, int64_t own)
 void
 waiter_refuse(struct arb *arb, struct waiter *w, enum wire_code code)
 {
-	struct arb_action *act = arb_answer(arb, w->hold->client->id, w->id, code);
+	struct arb_action *act = arb_answer(arb, client_id(w->hold->client), w->by_id.key, code);
 
 	act->group = w->group->name;
 	act->limit = limit_shown(w->group, w->cls->own);
@@ -214,7 +213,7 @@ waiter_check_away(struct arb *arb, struct group *g)
 				refuse_unavailable(arb, w, &away);
 		} else if (group_limit(g, w->cls->own) != 0) {
 			struct hold *h = w->hold;
-			uint64_t id = w->id;
+			uint64_t id = w->by_id.key;
 
 			waiter_free(arb, w, true);
 			open_begin(arb, h, id);
@@ -270,7 +269,7 @@ static struct arb_action *
 refuse_acquire(struct arb *arb, struct client *c, uint64_t request, enum wire_code code,
     const struct arb_acquire *a)
 {
-	struct arb_action *act = arb_answer(arb, c->id, request, code);
+	struct arb_action *act = arb_answer(arb, client_id(c), request, code);
 
 	act->group = arb_copy_string(arb, a->group);
 	act->n = a->n;
@@ -360,7 +359,7 @@ waiter_hand_over(struct arb *arb, struct group *g, struct slot *s)
 	if (!slot_fits(g, s, limit) && RULE(IDLE_LIMIT))
 		return false;
 	h = w->hold;
-	id = w->id;
+	id = w->by_id.key;
 	waiter_free(arb, w, true);
 	h->slots[0] = s->num;
 	arb->stats.handovers++;

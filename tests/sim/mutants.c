@@ -146,7 +146,7 @@ main(int argc, char **argv)
 {
 	static const struct option longs[] = {{"seeds", required_argument, NULL, 'n'},
 	    {"profile", required_argument, NULL, 'p'}, {NULL, 0, NULL, 0}};
-	uint64_t seeds = 2000;
+	uint64_t seeds = 5000;
 	int opt, n = 0, missed = 0;
 
 	while ((opt = getopt_long(argc, argv, "", longs, NULL)) != -1) {

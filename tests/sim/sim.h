@@ -10,7 +10,6 @@
 
 #include "daemon/core/alloc.h"
 #include "daemon/core/arbiter.h"
-#include "daemon/core/hash.h"
 #include "daemon/core/heap.h"
 #include "daemon/core/memory.h"
 #include "daemon/core/rules.h"
