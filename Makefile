@@ -77,8 +77,8 @@ CORE_SRC    := $(sort $(wildcard daemon/core/*.c)) $(PROTO_SRC)
 SERVE_SRC   := $(sort $(wildcard daemon/serve/*.c))
 REDIS_SRC   := $(sort $(wildcard daemon/redis/*.c))
 DAEMON_SRC  := $(sort $(wildcard daemon/*.c)) $(SERVE_SRC) $(REDIS_SRC) $(CORE_SRC)
-LIB_SRC     := $(sort $(filter-out client/slotctl%,$(wildcard client/*.c))) $(PROTO_SRC)
-CTL_SRC     := $(sort $(wildcard client/slotctl*.c))
+LIB_SRC     := $(sort $(wildcard client/libslot/*.c)) $(PROTO_SRC)
+CTL_SRC     := $(sort $(wildcard client/slotctl/*.c))
 
 CORE_OBJ    := $(CORE_SRC:%.c=$(O)/%.o)
 REDIS_OBJ   := $(REDIS_SRC:%.c=$(O)/%.o) $(O)/daemon/redis/script.o
@@ -126,10 +126,10 @@ $(B)/libslot.a: $(LIB_OBJ)
 	$(Q)$(LD) -r -o $(O)/libslot.o $^ && $(OBJCOPY) --localize-hidden $(O)/libslot.o
 	$(Q)rm -f $@ && $(AR) rcs $@ $(O)/libslot.o
 
-$(B)/libslot.so.$(SOVERSION): $(LIB_OBJ) client/libslot.map
+$(B)/libslot.so.$(SOVERSION): $(LIB_OBJ) client/libslot/libslot.map
 	$(if $(Q),@echo "  LINK    $@")
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -shared -Wl,-soname,libslot.so.$(SOVERSION) \
-		-Wl,--version-script,client/libslot.map -o $@ $(LIB_OBJ)
+		-Wl,--version-script,client/libslot/libslot.map -o $@ $(LIB_OBJ)
 
 include tests/check.mk
 include tests/bench/bench.mk
@@ -160,7 +160,7 @@ INSTALLED_FILES = \
 	$(B)/libslot.a>$(libdir)/libslot.a \
 	$(B)/libslot.so.$(SOVERSION)>$(libdir)/libslot.so.$(SOVERSION) \
 	client/slot.h>$(includedir)/slot.h \
-	client/slotctl.bash>$(bashcompdir)/slotctl \
+	client/slotctl/slotctl.bash>$(bashcompdir)/slotctl \
 	client/python/slotd.py>$(pythondir)/slotd.py \
 	systemd/slotd.socket>$(systemdsystemunitdir)/slotd.socket \
 	systemd/slotd.sysusers>$(sysusersdir)/slotd.conf \
@@ -169,14 +169,14 @@ INSTALLED_FILES = \
 	$(foreach text,LICENSE README.md proto/PROTOCOL.txt,$(text)>$(docdir)/$(notdir $(text)))
 # with paths of this installation in them
 INSTALLED_FILLED = \
-	client/libslot.pc.in>$(pkgconfigdir)/libslot.pc \
+	client/libslot/libslot.pc.in>$(pkgconfigdir)/libslot.pc \
 	systemd/slotd.service>$(systemdsystemunitdir)/slotd.service
 FILL = sed \
 	-e 's|@prefix@|$(PREFIX)|; s|@exec_prefix@|$(EXEC_PREFIX)|; s|@libdir@|$(libdir)|' \
 	-e 's|@includedir@|$(includedir)|; s|@VERSION@|$(VERSION)|' \
 	-e '/^ExecStart=/s|=.*|=$(sbindir)/slotd$(if $(filter-out /etc,$(sysconfdir)), --config $(CONF))|'
 CONF = $(sysconfdir)/slotd/slotd.conf
-PAGES = $(sort $(wildcard client/*.[1-8] daemon/*.[1-8] proto/*.[1-8]))
+PAGES = $(sort $(wildcard client/*/*.[1-8] daemon/*.[1-8] proto/*.[1-8]))
 
 install: all
 	@for file in $(foreach pair,$(INSTALLED_PROGRAMS),'$(pair)'); do \

@@ -180,7 +180,7 @@ $(B)/fail_exchange: $(O)/tests/fail/exchange.o $(O)/tests/fuzz/fleet.o $(O)/test
 
 # A fuzzer is built twice: with a main that replays tests/fuzz/corpus/NAME, for `make check`, and
 # with libFuzzer, from objects of their own.
-FUZZ_SRC := $(filter-out tests/fuzz/fuzz_% tests/fuzz/replay.c,$(wildcard tests/fuzz/*.c)) tests/sim/message.c client/page.c \
+FUZZ_SRC := $(filter-out tests/fuzz/fuzz_% tests/fuzz/replay.c,$(wildcard tests/fuzz/*.c)) tests/sim/message.c client/libslot/page.c \
 	$(filter-out daemon/main.c,$(DAEMON_SRC))
 FUZZ_OBJ := $(FUZZ_SRC:%.c=build/fuzz/obj/%.o) build/fuzz/obj/script.o
 FUZZ_FLAGS = -std=c11 -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all

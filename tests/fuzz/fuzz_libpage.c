@@ -7,7 +7,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "client/connection.h"
+#include "client/libslot/connection.h"
 #include "proto/page.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -39,7 +39,7 @@ class Build(unittest.TestCase):
 
     def test_scripts(self):
         self.clean("sh", "-n", "tests/deps.sh")
-        for script in (".ci/run", "client/slotctl.bash", "tests/demo.sh"):
+        for script in (".ci/run", "client/slotctl/slotctl.bash", "tests/demo.sh"):
             self.clean("bash", "-n", script)
 
 

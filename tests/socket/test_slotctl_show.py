@@ -104,7 +104,7 @@ class Show(Case):
 
 
 class Completion(Case):
-    FILE = os.path.join(TOP, "client/slotctl.bash")
+    FILE = os.path.join(TOP, "client/slotctl/slotctl.bash")
 
     def complete(self, line, locale="C.UTF-8"):
         script = """source "$1"; COMP_LINE=$2 COMP_POINT=${#2}
@@ -156,7 +156,7 @@ class Completion(Case):
 
 class Page(Case):
     def test_every_option_is_on_it(self):
-        with open(os.path.join(TOP, "client/slotctl.1"), encoding="utf-8") as file:
+        with open(os.path.join(TOP, "client/slotctl/slotctl.1"), encoding="utf-8") as file:
             page = set(re.findall(r"(?:Fl |, )-([a-z-]+)", file.read()))
         for command in ("", "run", "acquire", "list", "ping"):
             out = self.slotctl(*command.split(), "--help")[1]
