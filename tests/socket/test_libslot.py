@@ -16,7 +16,7 @@ TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))
 SHARED = os.path.join(BUILD, "libslot.so.0")
 CC = shlex.split(os.environ.get("TEST_CC", "cc"))
 HEADER = os.path.join(TOP, "client", "slot.h")
-PAGE = os.path.join(TOP, "client", "libslot.3")
+PAGE = os.path.join(TOP, "client", "libslot", "libslot.3")
 
 
 def read(path):
