@@ -26,7 +26,7 @@ arb_new(const struct arb_conf *conf)
 	arb->other_leases = TABLE_OF(struct other_lease, by_install);
 	arb->clients = TABLE_OF(struct client, by_id);
 	arb->groups = TABLE_OF(struct group, by_name);
-	arb->waiters = TABLE_OF(struct waiter, by_id);
+	arb->waiters = TABLE_OF(struct hold, by_id);
 	arb->adopts = TABLE_OF(struct adopt, by_id);
 	heap_init(&arb->timers, timer_before);
 	TAILQ_INIT(&arb->touched);
@@ -36,7 +36,9 @@ arb_new(const struct arb_conf *conf)
 static void
 hold_timer(struct arb *arb, struct hold *h)
 {
-	if (h->state == HOLD_OPEN)
+	if (h->state == HOLD_WAITING)
+		waiter_out_of_time(arb, h);
+	else if (h->state == HOLD_OPEN)
 		hold_lost(arb, h, ARB_LOST_HOLD);
 	else if (h->state == HOLD_HELD)
 		hold_end(arb, h, ARB_LOST_HOLD);
@@ -60,9 +62,6 @@ run_timers(struct arb *arb)
 		switch (t->kind) {
 		case TIMER_GROUP:
 			group_tick(arb, HEAP_OF(t, struct group, timer));
-			break;
-		case TIMER_WAITER:
-			waiter_out_of_time(arb, HEAP_OF(t, struct waiter, timer));
 			break;
 		case TIMER_HOLD:
 			hold_timer(arb, HEAP_OF(t, struct hold, timer));

@@ -27,12 +27,12 @@
 #define RETRY (1000 * NSEC_MS)  /* after an error of the backend */
 #define LOOK_SLACK (20 * NSEC_MS) /* behind the moment when something will have changed */
 
-enum timer_kind { TIMER_GROUP, TIMER_WAITER, TIMER_HOLD, TIMER_ADOPT };
+enum timer_kind { TIMER_GROUP, TIMER_HOLD, TIMER_ADOPT };
 
 struct timer {
 	struct heap_node node;  /* in arb->timers while at < NSEC_NEVER */
-	nsec at;
 	enum timer_kind kind;
+	nsec at;
 };
 
 enum slot_state { SLOT_HELD, SLOT_IDLE, SLOT_ENDING, SLOT_NSTATES };
@@ -51,52 +51,53 @@ struct slot {
 	struct table_node by_num; /* group->slots */
 };
 
-enum hold_state { HOLD_ASKED, HOLD_HELD, HOLD_ENDING, HOLD_LOST, HOLD_OPEN };
+enum hold_state { HOLD_ASKED, HOLD_WAITING, HOLD_HELD, HOLD_ENDING, HOLD_LOST, HOLD_OPEN };
 
-/* One answer OK: n slots under one token.  Made with the request, so that a grant needs no memory.
+/* What one request gets: n slots under one token.  Made with the request, so that a grant needs no
+ * memory; while it is WAITING it is called a waiter.
  * OPEN: let in while the backend was away; it has slot 0 only, and nobody but its client knows it. */
 struct hold {
 	enum hold_state state;
-	struct client *client;  /* NULL: gone while ENDING */
-	struct group *group;    /* not once LOST: then `name` */
-	char *name;             /* of the group, LOST only; owned */
-	char *label;            /* owned; NULL: none */
-	uint64_t token;
-	uint32_t limit;
-	nsec since;
-	nsec length;            /* hold=, or NSEC_NEVER */
-	struct timer timer;     /* HELD, OPEN: its forced end; ENDING: when its slots go on */
+	uint16_t n;
+	uint16_t cap;           /* n of the request */
+	bool now;               /* WAITING: wait=0 */
+	bool sent;              /* WAITING: queued in the backend */
 	bool is_many;           /* was granted n > 1 */
 	bool rests;             /* ENDING: of a client that may be back for it */
 	bool is_page;           /* HELD: it has cells, and its client reads them */
-	TAILQ_ENTRY(hold) of_client; /* client->holds, ->opens, or ->lost */
-	TAILQ_ENTRY(hold) of_group;  /* group->holds: HELD, ENDING; group->opens */
-	uint32_t n;
-	uint32_t cap;           /* n of the request */
+	struct client *client;  /* NULL: gone while ENDING */
+	struct group *group;    /* not once LOST: then `name` */
+	char *label;            /* owned; NULL: none */
+	nsec since;             /* it waits, or is held */
+	nsec length;            /* hold=, or NSEC_NEVER */
+	struct timer timer;     /* WAITING: its time is over; HELD, OPEN: its forced end; ENDING: when
+				   its slots go on */
+	TAILQ_ENTRY(hold) of_client; /* client->waiters, ->holds, ->opens, or ->lost */
+	TAILQ_ENTRY(hold) of_group;  /* group->waiters; ->holds: HELD, ENDING; ->opens */
+	union {
+		struct {                /* WAITING */
+			struct table_node by_id; /* arb->waiters; key: the request's number */
+			struct wclass *cls;
+			TAILQ_ENTRY(hold) of_class; /* while not sent */
+		};
+		struct {                /* else */
+			uint64_t token;
+			char *name;     /* of the group, LOST only; owned */
+			uint32_t limit;
+		};
+	};
 	uint32_t slots[];       /* cap of them; behind them as many cells: see hold_cells() */
 };
+
+_Static_assert(XCH_N_MAX <= UINT16_MAX, "n of a hold");
 
 /* Waiters with the same limit of their own. */
 struct wclass {
 	int64_t own;
 	uint32_t n_sent;        /* queued in the backend */
 	uint32_t n;
-	TAILQ_HEAD(, waiter) unsent; /* the oldest first */
+	TAILQ_HEAD(, hold) unsent; /* the oldest first */
 	LIST_ENTRY(wclass) link;
-};
-
-struct waiter {
-	struct table_node by_id; /* arb->waiters; key: the request's number */
-	struct hold *hold;      /* what it will get; client, label, n */
-	struct group *group;
-	struct wclass *cls;
-	nsec since;
-	struct timer timer;     /* until */
-	bool now;               /* wait=0 */
-	bool sent;
-	TAILQ_ENTRY(waiter) of_group;
-	TAILQ_ENTRY(waiter) of_client;
-	TAILQ_ENTRY(waiter) of_class; /* while not sent */
 };
 
 /* A hold of our predecessor's that is being taken over.  Its hold's client is NULL when that has gone
@@ -122,7 +123,7 @@ struct client {
 	TAILQ_HEAD(, hold) holds;
 	TAILQ_HEAD(, hold) opens;
 	TAILQ_HEAD(, hold) lost;
-	TAILQ_HEAD(, waiter) waiters;
+	TAILQ_HEAD(, hold) waiters;
 	TAILQ_HEAD(, adopt) adopts;
 };
 
@@ -138,7 +139,7 @@ struct group {
 	TAILQ_HEAD(, hold) opens;
 	uint32_t n_opens;
 
-	TAILQ_HEAD(waiter_list, waiter) waiters; /* the oldest first */
+	TAILQ_HEAD(waiter_list, hold) waiters; /* the oldest first */
 	uint32_t n_waiters;
 	uint32_t n_nows;        /* of those: now or never */
 	LIST_HEAD(, wclass) classes;  /* only those with waiters */
@@ -310,10 +311,10 @@ void proof_lapse(struct arb *arb, struct group *g);
 
 /* ---- waiter.c: those who wait, and their order */
 void waiter_acquire(struct arb *arb, struct client *c, uint64_t request, const struct arb_acquire *a);
-void waiter_free(struct arb *arb, struct waiter *w, bool keep_hold);
-void waiter_refuse(struct arb *arb, struct waiter *w, enum wire_code code); /* answers and frees */
-void waiter_out_of_time(struct arb *arb, struct waiter *w);
-void waiter_answered(struct waiter *w);                         /* the backend has it no more */
+void waiter_leave(struct arb *arb, struct hold *w);             /* it is ASKED again */
+void waiter_refuse(struct arb *arb, struct hold *w, enum wire_code code); /* answers and frees */
+void waiter_out_of_time(struct arb *arb, struct hold *w);
+void waiter_answered(struct hold *w);                         /* the backend has it no more */
 bool waiter_hand_over(struct arb *arb, struct group *g, struct slot *s); /* s to the oldest */
 bool waiter_class_deferred(const struct arb *arb, const struct group *g, const struct wclass *cls);
 void waiter_check_limits(struct arb *arb, struct group *g);     /* after the live limit changed */

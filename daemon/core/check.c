@@ -49,12 +49,12 @@ check_slots(const struct group *g)
 static void
 check_waiters(const struct arb *arb, const struct group *g)
 {
-	const struct waiter *w, *before = NULL;
+	const struct hold *w, *before = NULL;
 	const struct wclass *cls;
 	uint32_t n = 0, nows = 0, of_classes = 0, n_classes = 0;
 
 	TAILQ_FOREACH (w, &g->waiters, of_group) {
-		assert(w->group == g && w->hold->state == HOLD_ASKED && w->hold->client != NULL);
+		assert(w->group == g && w->state == HOLD_WAITING && w->client != NULL);
 		assert(before == NULL || before->since <= w->since);
 		check_timer(&w->timer);
 		before = w;

@@ -39,7 +39,7 @@ void
 client_gone(struct arb *arb, struct client *c)
 {
 	while (!TAILQ_EMPTY(&c->waiters))
-		waiter_free(arb, TAILQ_FIRST(&c->waiters), false);
+		hold_free(arb, TAILQ_FIRST(&c->waiters));
 	while (!TAILQ_EMPTY(&c->adopts))
 		adopt_leave(arb, TAILQ_FIRST(&c->adopts));
 	while (!TAILQ_EMPTY(&c->holds))
@@ -194,10 +194,10 @@ client_release_all(struct arb *arb, struct client *c, uint64_t request)
 void
 client_cancel(struct arb *arb, struct client *c, const struct arb_event *e)
 {
-	struct waiter *w = table_find(&arb->waiters, e->cancel.request);
+	struct hold *w = table_find(&arb->waiters, e->cancel.request);
 	struct adopt *a = table_find(&arb->adopts, e->cancel.request);
 
-	if (w != NULL && w->hold->client == c) {
+	if (w != NULL && w->client == c) {
 		waiter_refuse(arb, w, WIRE_ERR_CANCELLED);
 	} else if (a != NULL && a->hold->client == c) {
 		adopt_refuse(arb, a, WIRE_ERR_CANCELLED);

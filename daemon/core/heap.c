@@ -23,7 +23,7 @@ static void
 put(struct heap *heap, size_t i, struct heap_node *node)
 {
 	heap->v[i] = node;
-	node->pos = i + 1;
+	node->pos = (uint32_t)(i + 1);
 }
 
 static void

@@ -7,9 +7,10 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct heap_node {
-	size_t pos;             /* 1-based; 0: in no heap */
+	uint32_t pos;           /* 1-based; 0: in no heap */
 };
 
 struct heap {

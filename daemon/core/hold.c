@@ -131,7 +131,7 @@ hold_new(struct client *c, struct group *g, uint32_t n, const char *label)
 	h->state = HOLD_ASKED;
 	h->client = c;
 	h->group = g;
-	h->n = h->cap = n;
+	h->n = h->cap = (uint16_t)n;
 	h->is_many = n > 1;
 	h->length = NSEC_NEVER;
 	h->timer.kind = TIMER_HOLD;
@@ -173,6 +173,9 @@ hold_unlink(struct arb *arb, struct hold *h)
 	switch (h->state) {
 	case HOLD_ASKED:
 		break;
+	case HOLD_WAITING:
+		waiter_leave(arb, h);
+		break;
 	case HOLD_HELD:
 		arb->n_holds--;
 		/* fall through */
@@ -199,9 +202,10 @@ hold_free(struct arb *arb, struct hold *h)
 {
 	if (h == NULL)
 		return;
+	if (h->state == HOLD_LOST)
+		free(h->name);
 	hold_unlink(arb, h);
 	free(h->label);
-	free(h->name);
 	free(h);
 }
 

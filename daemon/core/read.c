@@ -110,17 +110,17 @@ arb_waiters(const struct arb *arb, const char *name, void (*fn)(void *, const st
     void *arg)
 {
 	const struct group *g = group_find(arb, name);
-	const struct waiter *w;
+	const struct hold *w;
 	uint32_t place = 0;
 
 	if (g == NULL)
 		return;
 	TAILQ_FOREACH (w, &g->waiters, of_group) {
-		const struct client *c = w->hold->client;
+		const struct client *c = w->client;
 
 		fn(arg, &(struct arb_waiter){.client = client_id(c), .pid = c->pid, .uid = c->uid,
-		    .label = w->hold->label != NULL ? w->hold->label : "", .place = ++place,
-		    .n = w->hold->n, .limit = group_limit(g, w->cls->own), .since = w->since,
+		    .label = w->label != NULL ? w->label : "", .place = ++place,
+		    .n = w->n, .limit = group_limit(g, w->cls->own), .since = w->since,
 		    .until = w->timer.at});
 	}
 }

@@ -118,12 +118,12 @@ put_wants(const struct arb *arb, struct wclass *cls, uint32_t n, struct xch_requ
 	struct xch_want *v = (struct xch_want *)q->want;
 
 	while (n-- > 0) {
-		struct waiter *w = TAILQ_FIRST(&cls->unsent);
+		struct hold *w = TAILQ_FIRST(&cls->unsent);
 
 		TAILQ_REMOVE(&cls->unsent, w, of_class);
 		w->sent = true;
 		cls->n_sent++;
-		v[q->n_want++] = (struct xch_want){.id = w->by_id.key, .n = w->hold->n, .now = w->now,
+		v[q->n_want++] = (struct xch_want){.id = w->by_id.key, .n = w->n, .now = w->now,
 		    .limit = cls->own, .age = to_usec(arb->now - w->since)};
 	}
 }
@@ -149,7 +149,7 @@ put_adopts(struct group *g, bool full, uint32_t *slots, struct xch_request *q)
 static void
 unsend_all(struct group *g)
 {
-	struct waiter *w;
+	struct hold *w;
 	struct wclass *cls;
 
 	LIST_FOREACH (cls, &g->classes, link) {
@@ -257,21 +257,21 @@ unwanted(struct arb *arb, struct group *g, const struct xch_grant *grant, uint32
 }
 
 /* Whom a grant is for.  NULL: he is gone. */
-static struct waiter *
+static struct hold *
 waiter_of(const struct arb *arb, const struct group *g, const struct xch_grant *grant)
 {
-	struct waiter *w = table_find(&arb->waiters, grant->id);
+	struct hold *w = table_find(&arb->waiters, grant->id);
 
-	return w != NULL && w->group == g && w->hold->n == grant->n ? w : NULL;
+	return w != NULL && w->group == g && w->n == grant->n ? w : NULL;
 }
 
 static void
 heard_granted(struct arb *arb, struct group *g, const struct xch_grant *grant, bool is_push)
 {
 	uint32_t known = 0;
-	struct waiter *w = waiter_of(arb, g, grant);
+	struct hold *w = waiter_of(arb, g, grant);
 	struct adopt *a = w == NULL ? adopt_of(arb, g, grant) : NULL;
-	struct hold *h = w != NULL ? w->hold : a != NULL ? a->hold : NULL;
+	struct hold *h = w != NULL ? w : a != NULL ? a->hold : NULL;
 	uint64_t token = a != NULL ? h->token : grant->number << TOKEN_BITS | 1;
 
 	if (grant->number > g->high)
@@ -288,7 +288,7 @@ heard_granted(struct arb *arb, struct group *g, const struct xch_grant *grant, b
 	}
 	if (w != NULL) {
 		waiter_answered(w);
-		waiter_free(arb, w, true);
+		waiter_leave(arb, w);
 	}
 	for (uint32_t i = 0; i < grant->n; i++) {
 		struct slot *s = slot_find(g, grant->slots[i]);
@@ -314,7 +314,7 @@ heard_granted(struct arb *arb, struct group *g, const struct xch_grant *grant, b
 static void
 heard_full(struct arb *arb, struct group *g, uint64_t id)
 {
-	struct waiter *w = table_find(&arb->waiters, id);
+	struct hold *w = table_find(&arb->waiters, id);
 
 	if (w == NULL || w->group != g)
 		return;

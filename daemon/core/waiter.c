@@ -56,27 +56,24 @@ waiter_class_deferred(const struct arb *arb, const struct group *g, const struct
 
 /* ------------------------------------------------------------------ waiters */
 
-static struct waiter *
+static struct hold *
 waiter_new(struct arb *arb, struct client *c, struct group *g, uint64_t request,
     const struct arb_acquire *a)
 {
-	struct waiter *w = calloc(1, sizeof *w);
+	struct hold *w = hold_new(c, g, a->n, a->label);
+	struct wclass *cls = w != NULL ? class_get(g, a->limit) : NULL;
 
-	if (w == NULL || (w->hold = hold_new(c, g, a->n, a->label)) == NULL ||
-	    (w->cls = class_get(g, a->limit)) == NULL) {
-		if (w != NULL)
-			hold_free(arb, w->hold);
-		free(w);
+	if (cls == NULL) {
+		hold_free(arb, w);
 		return NULL;
 	}
-	w->hold->length = a->hold;
-	w->group = g;
+	w->state = HOLD_WAITING;
+	w->length = a->hold;
 	w->since = arb->now;
 	w->now = a->wait == 0;
-	w->timer.kind = TIMER_WAITER;
-	w->timer.at = NSEC_NEVER;
-	w->cls->n++;
-	TAILQ_INSERT_TAIL(&w->cls->unsent, w, of_class);
+	w->cls = cls;
+	cls->n++;
+	TAILQ_INSERT_TAIL(&cls->unsent, w, of_class);
 	TAILQ_INSERT_TAIL(&g->waiters, w, of_group);
 	TAILQ_INSERT_TAIL(&c->waiters, w, of_client);
 	table_add(&arb->waiters, w, request);
@@ -92,7 +89,7 @@ waiter_new(struct arb *arb, struct client *c, struct group *g, uint64_t request,
 
 /* The backend has answered it: there is nothing to cancel when it ends, as it does next. */
 void
-waiter_answered(struct waiter *w)
+waiter_answered(struct hold *w)
 {
 	if (!w->sent)
 		return;
@@ -102,29 +99,31 @@ waiter_answered(struct waiter *w)
 }
 
 void
-waiter_free(struct arb *arb, struct waiter *w, bool keep_hold)
+waiter_leave(struct arb *arb, struct hold *w)
 {
 	struct group *g = w->group;
+	struct wclass *cls = w->cls;
 
+	assert(w->state == HOLD_WAITING);
 	timer_set(arb, &w->timer, NSEC_NEVER);
 	if (w->sent) {
 		ALLOC_ROOM(g->cancels, g->n_cancels, g->cap_cancels, 1);
 		g->cancels[g->n_cancels++] = w->by_id.key;
-		w->cls->n_sent--;
+		cls->n_sent--;
 	} else {
-		TAILQ_REMOVE(&w->cls->unsent, w, of_class);
+		TAILQ_REMOVE(&cls->unsent, w, of_class);
 	}
-	w->cls->n--;
-	class_drop(g, w->cls);
+	cls->n--;
+	class_drop(g, cls);
 	TAILQ_REMOVE(&g->waiters, w, of_group);
-	TAILQ_REMOVE(&w->hold->client->waiters, w, of_client);
+	TAILQ_REMOVE(&w->client->waiters, w, of_client);
 	table_remove(&arb->waiters, w);
 	g->n_waiters--;
 	g->n_nows -= w->now;
 	arb->stats.waiters--;
-	if (!keep_hold)
-		hold_free(arb, w->hold);
-	free(w);
+	w->state = HOLD_ASKED;
+	w->token = 0;
+	w->limit = 0;
 	group_touch(arb, g);
 }
 
@@ -137,19 +136,19 @@ limit_shown(const struct group *g, int64_t own)
 }
 
 void
-waiter_refuse(struct arb *arb, struct waiter *w, enum wire_code code)
+waiter_refuse(struct arb *arb, struct hold *w, enum wire_code code)
 {
-	struct arb_action *act = arb_answer(arb, client_id(w->hold->client), w->by_id.key, code);
+	struct arb_action *act = arb_answer(arb, client_id(w->client), w->by_id.key, code);
 
 	act->group = w->group->name;
 	act->limit = limit_shown(w->group, w->cls->own);
-	act->n = code == WIRE_ERR_QUEUEFULL ? w->group->n_waiters - w->group->n_nows - 1 : w->hold->n;
+	act->n = code == WIRE_ERR_QUEUEFULL ? w->group->n_waiters - w->group->n_nows - 1 : w->n;
 	act->m = w->group->max_waiters;
 	act->waited = arb->now - w->since;
 	arb->stats.timeouts += code == WIRE_ERR_TIMEOUT;
 	arb->stats.fulls += code == WIRE_ERR_FULL;
 	arb->stats.cancels += code == WIRE_ERR_CANCELLED;
-	waiter_free(arb, w, false);
+	hold_free(arb, w);
 }
 
 static const struct why {
@@ -174,7 +173,7 @@ why_unavailable(const struct arb *arb, const struct group *g, int64_t limit)
 }
 
 static void
-refuse_unavailable(struct arb *arb, struct waiter *w, const struct why *why)
+refuse_unavailable(struct arb *arb, struct hold *w, const struct why *why)
 {
 	nsec grace = w->group->grace_until - arb->now;
 	struct arb_action *act;
@@ -187,7 +186,7 @@ refuse_unavailable(struct arb *arb, struct waiter *w, const struct why *why)
 }
 
 void
-waiter_out_of_time(struct arb *arb, struct waiter *w)
+waiter_out_of_time(struct arb *arb, struct hold *w)
 {
 	const struct why *why = why_unavailable(arb, w->group, group_limit(w->group, w->cls->own));
 
@@ -202,7 +201,7 @@ waiter_out_of_time(struct arb *arb, struct waiter *w)
 void
 waiter_check_away(struct arb *arb, struct group *g)
 {
-	struct waiter *w, *next;
+	struct hold *w, *next;
 
 	if (g->on_down == ARB_DOWN_WAIT)
 		return;
@@ -212,11 +211,10 @@ waiter_check_away(struct arb *arb, struct group *g)
 			if ((arb->link_up >> g->link & 1) == 0)
 				refuse_unavailable(arb, w, &away);
 		} else if (group_limit(g, w->cls->own) != 0) {
-			struct hold *h = w->hold;
 			uint64_t id = w->by_id.key;
 
-			waiter_free(arb, w, true);
-			open_begin(arb, h, id);
+			waiter_leave(arb, w);
+			open_begin(arb, w, id);
 		}
 	}
 }
@@ -224,7 +222,7 @@ waiter_check_away(struct arb *arb, struct group *g)
 void
 waiter_refuse_all(struct arb *arb, struct group *g, const char *text)
 {
-	struct waiter *w;
+	struct hold *w;
 
 	text = arb_copy_string(arb, text);
 	while ((w = TAILQ_FIRST(&g->waiters)) != NULL) {
@@ -248,7 +246,7 @@ may_be_served(const struct arb *arb, const struct group *g, int64_t limit)
 static void
 check_queue(struct arb *arb, struct group *g, uint64_t besides)
 {
-	struct waiter *w = TAILQ_LAST(&g->waiters, waiter_list), *before;
+	struct hold *w = TAILQ_LAST(&g->waiters, waiter_list), *before;
 
 	for (; g->max_waiters != 0 && g->n_waiters - g->n_nows > g->max_waiters + besides; w = before) {
 		before = TAILQ_PREV(w, waiter_list, of_group);
@@ -348,22 +346,20 @@ waiter_acquire(struct arb *arb, struct client *c, uint64_t request, const struct
 bool
 waiter_hand_over(struct arb *arb, struct group *g, struct slot *s)
 {
-	struct waiter *w = TAILQ_FIRST(&g->waiters);
-	struct hold *h;
+	struct hold *w = TAILQ_FIRST(&g->waiters);
 	int64_t limit;
 	uint64_t id;
 
-	if (w == NULL || arb->conf.idle == 0 || !group_is_alone(arb, g) || w->hold->n != 1)
+	if (w == NULL || arb->conf.idle == 0 || !group_is_alone(arb, g) || w->n != 1)
 		return false;
 	limit = group_limit(g, w->cls->own);
 	if (!slot_fits(g, s, limit) && RULE(IDLE_LIMIT))
 		return false;
-	h = w->hold;
 	id = w->by_id.key;
-	waiter_free(arb, w, true);
-	h->slots[0] = s->num;
+	waiter_leave(arb, w);
+	w->slots[0] = s->num;
 	arb->stats.handovers++;
-	hold_give(arb, h, id, s->token + 1, (uint32_t)limit);
+	hold_give(arb, w, id, s->token + 1, (uint32_t)limit);
 	return true;
 }
 
@@ -371,7 +367,7 @@ waiter_hand_over(struct arb *arb, struct group *g, struct slot *s)
 void
 waiter_check_limits(struct arb *arb, struct group *g)
 {
-	struct waiter *w, *next;
+	struct hold *w, *next;
 
 	for (w = TAILQ_FIRST(&g->waiters); w != NULL; w = next) {
 		int64_t limit = group_limit(g, w->cls->own);
@@ -379,7 +375,7 @@ waiter_check_limits(struct arb *arb, struct group *g)
 		next = TAILQ_NEXT(w, of_group);
 		if (limit == XCH_NO_LIMIT)
 			waiter_refuse(arb, w, WIRE_ERR_NOLIMIT);
-		else if (RULE(SKIP_TOO_BIG) && limit > 0 && w->hold->n > limit)
+		else if (RULE(SKIP_TOO_BIG) && limit > 0 && w->n > limit)
 			waiter_refuse(arb, w, WIRE_ERR_TOOBIG);
 	}
 }
