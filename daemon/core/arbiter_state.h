@@ -151,7 +151,7 @@ struct group {
 	bool drop_on_lapse;
 	enum arb_on_down on_down;
 	uint32_t in_use;        /* as last heard */
-	struct xch_peer differs[XCH_PEERS_MAX]; /* likewise: see struct arb_group_status */
+	struct xch_peer *differs; /* likewise: see struct arb_group_status; NULL: none so far; owned */
 	uint32_t n_differs;
 
 	bool synced;            /* the backend's record is what we know */

@@ -91,6 +91,7 @@ group_free(struct arb *arb, struct group *g)
 		TAILQ_REMOVE(&arb->touched, g, touch);
 	table_remove(&arb->groups, g);
 	heap_fini(&g->idle);
+	free(g->differs);
 	free(g->releases);
 	free(g->cancels);
 	free(g->name);

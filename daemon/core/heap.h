@@ -15,7 +15,7 @@ struct heap_node {
 
 struct heap {
 	struct heap_node **v;
-	size_t n, cap;
+	uint32_t n, cap;
 	bool (*before)(const struct heap_node *a, const struct heap_node *b);
 };
 

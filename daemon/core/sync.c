@@ -428,24 +428,26 @@ heard_peers(struct arb *arb, struct group *g, const struct xch_reply *re)
 	struct xch_peer were[XCH_PEERS_MAX];
 	uint32_t n_were = g->n_differs;
 
-	memcpy(were, g->differs, n_were * sizeof *were);
+	if (n_were > 0)
+		memcpy(were, g->differs, n_were * sizeof *were);
 	g->n_differs = 0;
 	for (uint32_t i = 0; i < re->n_peers; i++) {
-		struct xch_peer *peer = &g->differs[g->n_differs];
+		struct xch_peer peer = re->peers[i];
 
-		*peer = re->peers[i];
-		if (peer->lease == to_usec(arb->conf.lease))
-			peer->lease = 0;
-		if (peer->limit == g->configured || g->configured == XCH_NO_LIMIT)
-			peer->limit = XCH_NO_LIMIT;
-		if (peer->install == arb->conf.self.install ||
-		    (peer->lease == 0 && peer->limit == XCH_NO_LIMIT))
+		if (peer.lease == to_usec(arb->conf.lease))
+			peer.lease = 0;
+		if (peer.limit == g->configured || g->configured == XCH_NO_LIMIT)
+			peer.limit = XCH_NO_LIMIT;
+		if (peer.install == arb->conf.self.install ||
+		    (peer.lease == 0 && peer.limit == XCH_NO_LIMIT))
 			continue;
-		g->n_differs++;
-		if (peer->lease != 0)
-			other_lease(arb, peer);
-		if (peer->limit != XCH_NO_LIMIT && !is_other_limit_known(were, n_were, peer))
-			differs(arb, g, peer);
+		if (g->differs == NULL)
+			g->differs = alloc_resize(NULL, XCH_PEERS_MAX * sizeof *g->differs);
+		g->differs[g->n_differs++] = peer;
+		if (peer.lease != 0)
+			other_lease(arb, &peer);
+		if (peer.limit != XCH_NO_LIMIT && !is_other_limit_known(were, n_were, &peer))
+			differs(arb, g, &peer);
 	}
 }
 
