@@ -78,7 +78,8 @@ adopt_granted(struct arb *arb, struct adopt *a, uint32_t limit)
 	nsec until = a->timer.at;
 
 	a->sent = false;
-	if (h->client != NULL && !group_is_valid(arb, a->group) && !proof_is_possible(arb, h)) {
+	if (h->client != NULL && !group_is_valid(arb, a->group) &&
+	    !proof_is_possible(arb, h->client, h->n)) {
 		answer(arb, a, WIRE_ERR_LOST);
 		TAILQ_REMOVE(&h->client->adopts, a, of_client);
 		h->client = NULL;
@@ -154,7 +155,7 @@ adopt_again(struct arb *arb, struct adopt *a)
 	}
 	if (h == NULL || h->state != HOLD_HELD || h->token != a->hold->token ||
 	    h->client->uid != a->hold->client->uid || !same_slots(h, a->hold->n, a->hold->slots) ||
-	    !relabel(h, a->hold->label)) {
+	    !hold_can_move(arb, h, a->hold->client) || !relabel(h, a->hold->label)) {
 		adopt_refuse(arb, a, WIRE_ERR_LOST);
 		return;
 	}
@@ -206,7 +207,7 @@ adopt_resume(struct arb *arb, struct client *c, const struct arb_event *e)
 	}
 	if (same == n && h != NULL && h->state == HOLD_HELD && h->n == n &&
 	    (c->strict || group_is_valid(arb, g))) { /* else it could not know that it is unproven */
-		if (relabel(h, e->resume.label))
+		if (hold_can_move(arb, h, c) && relabel(h, e->resume.label))
 			hold_move(arb, h, c, e->request);
 		else
 			refuse_resume(arb, c, e, WIRE_ERR_NOMEM);

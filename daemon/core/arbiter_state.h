@@ -274,7 +274,9 @@ void hold_attach(struct hold *h, struct client *c);
 void hold_detach(struct hold *h);                               /* its client goes, or has heard */
 /* h gets its slots, which are idle; the request is answered OK. */
 void hold_give(struct arb *arb, struct hold *h, uint64_t request, uint64_t token, uint32_t limit);
-/* h moves to the connection that names it; the request is answered OK. */
+/* h moves to the connection that names it; the request is answered OK.  It must be possible: an
+ * unproven hold only goes to a client that can see that it is. */
+bool hold_can_move(struct arb *arb, const struct hold *h, const struct client *c);
 void hold_move(struct arb *arb, struct hold *h, struct client *c, uint64_t request);
 void hold_let_go(struct arb *arb, struct hold *h);              /* frees h */
 void hold_drop_slot(struct arb *arb, struct hold *h, struct slot *s); /* may free h */
@@ -298,7 +300,8 @@ struct hold *open_find(const struct client *c, const char *group, uint64_t token
 /* ---- proof.c: what strict clients read in the cells of their holds, and are told of it */
 nsec proof_deadline(const struct arb *arb, const struct group *g);
 void proof_begin(struct arb *arb, struct hold *h);      /* takes cells for it, if its client reads them */
-bool proof_is_possible(struct arb *arb, const struct hold *h);
+bool proof_is_possible(struct arb *arb, const struct client *c, uint32_t n);
+bool proof_can_move(struct arb *arb, const struct hold *h, const struct client *c);
 void proof_write(struct arb *arb, const struct hold *h);
 void proof_end(struct arb *arb, struct hold *h);        /* before anything else of it ends */
 void proof_end_one(struct arb *arb, struct hold *h, uint32_t i);

@@ -258,6 +258,12 @@ hold_give(struct arb *arb, struct hold *h, uint64_t request, uint64_t token, uin
 	group_touch(arb, g);
 }
 
+bool
+hold_can_move(struct arb *arb, const struct hold *h, const struct client *c)
+{
+	return group_is_valid(arb, h->group) || proof_can_move(arb, h, c);
+}
+
 void
 hold_move(struct arb *arb, struct hold *h, struct client *c, uint64_t request)
 {

@@ -117,13 +117,13 @@ proof_begin(struct arb *arb, struct hold *h)
 		g->cells_until = proof_deadline(arb, g);
 }
 
-/* Would h, which its client does not have yet, get cells? */
+/* Are there n free cells in a row, and does c read them? */
 bool
-proof_is_possible(struct arb *arb, const struct hold *h)
+proof_is_possible(struct arb *arb, const struct client *c, uint32_t n)
 {
-	uint32_t first = h->client->strict ? cells_take(&arb->cells, h->n) : CELL_NONE;
+	uint32_t first = c->strict ? cells_take(&arb->cells, n) : CELL_NONE;
 
-	for (uint32_t i = 0; first != CELL_NONE && i < h->n; i++)
+	for (uint32_t i = 0; first != CELL_NONE && i < n; i++)
 		cells_give_back(&arb->cells, first + i);
 	return first != CELL_NONE;
 }
@@ -167,20 +167,32 @@ proof_end_one(struct arb *arb, struct hold *h, uint32_t i)
 	memmove(cells + i, cells + i + 1, (h->n - i - 1) * sizeof *cells);
 }
 
-/* The hold is c's now, and is about to be answered OK with the first of its cells: the others must
- * stand behind it. */
-void
-proof_move(struct arb *arb, struct hold *h, struct client *c)
+/* A hold of which a slot was given back has a gap among its cells. */
+static bool
+is_in_a_row(const struct hold *h)
 {
 	const uint32_t *cells = hold_cells(h);
 	uint32_t i = 1;
 
-	if (h->is_page) {
-		while (i < h->n && cells[i] == cells[0] + i)
-			i++;
-		if (!c->strict || (i < h->n && h->n <= arb->cells.n - arb->cells.n_used))
-			proof_end(arb, h);
-	}
+	while (i < h->n && cells[i] == cells[0] + i)
+		i++;
+	return i == h->n;
+}
+
+/* Would h still have cells if it were c's? */
+bool
+proof_can_move(struct arb *arb, const struct hold *h, const struct client *c)
+{
+	return c->strict && ((h->is_page && is_in_a_row(h)) || proof_is_possible(arb, c, h->n));
+}
+
+/* The hold is c's now, and is about to be answered OK with the first of its cells: the others must
+ * stand behind it.  Where there is no such row, it is a raw one from now on. */
+void
+proof_move(struct arb *arb, struct hold *h, struct client *c)
+{
+	if (h->is_page && (!c->strict || !is_in_a_row(h)))
+		proof_end(arb, h);
 	hold_detach(h);
 	hold_attach(h, c);
 	if (!h->is_page)

@@ -161,6 +161,52 @@ START_TEST(moved)
 }
 END_TEST
 
+/* A hold of which a slot was given back needs a new run of cells, and there is none. */
+static uint64_t
+scatter(void)
+{
+	uint64_t a, others[8];
+
+	rig_free(r);
+	make(false, 8);
+	a = ask(1, 3);
+	for (unsigned i = 3; i < 8; i++)
+		others[i] = rig_acquire(r, 0, 2, "h", 9, 1, 0);
+	rig_release(r, 0, 1, "g", 2, 0);
+	ck_assert_uint_eq(rig_answer(r, rig_acquire(r, 0, 2, "h", 9, 1, 0))->cell, 1);
+	for (unsigned i = 4; i < 8; i += 2)
+		rig_release(r, 0, 2, "h", rig_answer(r, others[i])->slots[0], 0);
+	return rig_answer(r, a)->token;
+}
+
+START_TEST(nowhere_to_move)
+{
+	uint64_t token = scatter(), b;
+
+	b = resume(3, 2, (const uint32_t[]){1, 3}, token);
+	rig_expect_slot(r, b, 1);
+	ck_assert_uint_eq(rig_answer(r, b)->cell, ARB_NO_CELL);
+	ck_assert(r->cells[0][0].token == 0 && r->cells[0][2].token == 0);
+}
+END_TEST
+
+/* Likewise where the page is full: the cell behind its first one is another's. */
+START_TEST(no_room_to_move)
+{
+	uint64_t token, b;
+
+	rig_free(r);
+	make(false, 3);
+	token = rig_answer(r, ask(1, 3))->token;
+	rig_release(r, 0, 1, "g", 2, 0);
+	ck_assert_uint_eq(rig_answer(r, rig_acquire(r, 0, 2, "h", 9, 1, 0))->cell, 1);
+	b = resume(3, 2, (const uint32_t[]){1, 3}, token);
+	rig_expect_slot(r, b, 1);
+	ck_assert_uint_eq(rig_answer(r, b)->cell, ARB_NO_CELL);
+	ck_assert(r->cells[0][0].token == 0 && r->cells[0][2].token == 0);
+}
+END_TEST
+
 /* ------------------------------------------------------------------ deadlines */
 
 /* Whatever else is said of the group, and however long the backend takes, as long as it answers in
@@ -328,6 +374,21 @@ START_TEST(resumed_while_unproven)
 }
 END_TEST
 
+/* A client that cannot see that its hold is unproven must not have it. */
+START_TEST(unproven_and_nowhere_to_move)
+{
+	uint64_t token = scatter(), b;
+
+	rig_link(r, 0, false);
+	rig_advance(r, LEASE);
+	b = resume(3, 2, (const uint32_t[]){1, 3}, token);
+	rig_expect_error(r, b, WIRE_ERR_NOMEM);
+	ck_assert(r->cells[0][0].token == token && r->cells[0][2].token == token);
+	rig_link(r, 0, true);
+	rig_expect_slot(r, resume(3, 2, (const uint32_t[]){1, 3}, token), 1);
+}
+END_TEST
+
 START_TEST(dropped_with_the_lease)
 {
 	uint64_t a = rig_acquire_as(r, 0, 1, (struct arb_acquire){.group = "g", .n = 1, .limit = 5,
@@ -355,6 +416,8 @@ proof_suite(void)
 	tcase_add_test(tc, none_left);
 	tcase_add_test(tc, while_it_reads_them);
 	tcase_add_test(tc, moved);
+	tcase_add_test(tc, nowhere_to_move);
+	tcase_add_test(tc, no_room_to_move);
 	tcase_add_loop_test(tc, a_healthy_hold_has_time_left, 0, 8);
 	tcase_add_test(tc, written_now_and_then);
 	tcase_add_test(tc, alone);
@@ -362,6 +425,7 @@ proof_suite(void)
 	tcase_add_test(tc, kept_when_the_grace_is_over);
 	tcase_add_test(tc, unproven_then_lost);
 	tcase_add_test(tc, resumed_while_unproven);
+	tcase_add_test(tc, unproven_and_nowhere_to_move);
 	tcase_add_test(tc, dropped_with_the_lease);
 	suite_add_tcase(s, tc);
 	return s;
