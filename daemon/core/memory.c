@@ -66,13 +66,16 @@ marker_add(struct marker *k, uint64_t era)
 	k->eras[k->n_eras++] = era;
 }
 
-/* -> what is left of the grace */
+/* -> what is left of the grace.  Whoever asks may have heard of no lease longer than its own; 0 is said
+ * by those who want no grace at all. */
 static usec
 marker_touch(struct mem *m, usec now, uint64_t heard, usec grace)
 {
 	struct marker *k = &m->marker;
 	bool unheard = RULE(ERAS) && heard != 0 && !marker_lists(k, heard);
 
+	if (RULE(LONG_GRACE) && grace != 0 && grace < m->longest_lease)
+		grace = m->longest_lease;
 	if (!k->exists || (RULE(SID) && k->sid != m->sid) || unheard) {
 		if (k->exists)
 			k->began = unheard ? XCH_BEGAN_OLD : XCH_BEGAN_OTHER;

@@ -30,6 +30,9 @@ do
 	else
 		clock, looked, longest, eras = 0, now, 0, ''
 	end
+	if grace_length > 0 then        -- who asks may have heard of no lease longer than its own
+		grace_length = math.max(grace_length, longest)
+	end
 	local unheard = string.find(heard, '[^0]') and not string.find(eras, heard, 1, true)
 	if its_sid ~= sid or unheard then
 		local era = redis.sha1hex(string.format('%s %d ', sid, now) .. d .. KEYS[1] .. (was or ''))

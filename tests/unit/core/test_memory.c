@@ -271,6 +271,23 @@ START_TEST(grace_is_ended)
 }
 END_TEST
 
+/* Whoever asks may not have heard of the longest lease, and its holder has not been heard. */
+START_TEST(grace_of_the_longest_lease)
+{
+	struct xch_request q = from(2, true, 0);
+
+	q.lease = 6 * LEASE;
+	say(&q);
+	mem_set_identity(mem, 2);
+	ck_assert_int_eq(mem_touch(mem, now, 0, LEASE), 6 * LEASE);
+	now += SEC;
+	q = from(1, true, 0);
+	q.grace = LEASE;
+	ck_assert_int_eq(say(&q)->grace, 6 * LEASE - SEC);
+	ck_assert_int_eq(mem_touch(mem, now, 0, 0), 0); /* there is to be none */
+}
+END_TEST
+
 START_TEST(how_eras_begin)
 {
 	mem_touch(mem, now, 0, LEASE);
@@ -507,6 +524,7 @@ memory_suite(void)
 	tcase_add_test(tc, clock_follows_the_shortest_lease);
 	tcase_add_test(tc, grace);
 	tcase_add_test(tc, grace_is_ended);
+	tcase_add_test(tc, grace_of_the_longest_lease);
 	tcase_add_test(tc, how_eras_begin);
 	tcase_add_test(tc, claims_of_the_lapsed_take_nothing);
 	tcase_add_test(tc, no_claim_after_the_grace);
