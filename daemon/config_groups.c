@@ -7,6 +7,7 @@
 #include <sys/queue.h>
 
 #include "daemon/closest.h"
+#include "daemon/core/name.h"
 #include "daemon/core/table.h"
 #include "proto/wire.h"
 
@@ -149,7 +150,7 @@ config_groups_free(struct config_groups *groups)
 static struct section *
 find_exact(const struct config_groups *groups, const char *name)
 {
-	struct section *s = table_find(&groups->exact, table_key(name));
+	struct section *s = table_find(&groups->exact, name_key(name));
 
 	while (s != NULL && strcmp(s->name, name) != 0)
 		s = table_find_next(&groups->exact, s);
@@ -182,7 +183,7 @@ insert_exact(struct config_groups *groups, struct section *s)
 {
 	if (find_exact(groups, s->name) != NULL)
 		return "this group has a section already";
-	table_add(&groups->exact, s, table_key(s->name));
+	table_add(&groups->exact, s, name_key(s->name));
 	STAILQ_INSERT_TAIL(&groups->in_order, s, next);
 	return NULL;
 }

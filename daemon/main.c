@@ -13,6 +13,7 @@
 
 #include "daemon/config.h"
 #include "daemon/core/alloc.h"
+#include "daemon/core/name.h"
 #include "daemon/lock.h"
 #include "daemon/log.h"
 #include "daemon/loop.h"
@@ -158,6 +159,16 @@ raise_max_clients(const struct config *config)
 	return (uint32_t)(fds.rlim_cur - OWN_FDS);
 }
 
+static void
+draw_secret(void)
+{
+	uint64_t secret[2];
+
+	if (getrandom(secret, sizeof secret, 0) != sizeof secret)
+		fatal("getrandom");
+	name_set_secret(secret);
+}
+
 static struct xch_daemon
 identity(const struct lock *lock)
 {
@@ -286,6 +297,7 @@ main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	if (alloc_is_short())
 		fatal("no memory to keep in reserve");
+	draw_secret();
 	config = read_config(&options);
 	if (options.only_check) {
 		config_free(config);

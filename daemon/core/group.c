@@ -9,6 +9,8 @@
 #include <assert.h>
 #include <string.h>
 
+#include "daemon/core/name.h"
+
 static bool
 slot_before(const struct heap_node *a, const struct heap_node *b)
 {
@@ -18,7 +20,7 @@ slot_before(const struct heap_node *a, const struct heap_node *b)
 struct group *
 group_find(const struct arb *arb, const char *name)
 {
-	struct group *g = table_find(&arb->groups, table_key(name));
+	struct group *g = table_find(&arb->groups, name_key(name));
 
 	while (g != NULL && strcmp(g->name, name) != 0)
 		g = table_find_next(&arb->groups, g);
@@ -68,7 +70,7 @@ group_get(struct arb *arb, const char *name, enum wire_code *why)
 	g->quiet_since = NSEC_NEVER;
 	g->timer.kind = TIMER_GROUP;
 	g->timer.at = NSEC_NEVER;
-	table_add(&arb->groups, g, table_key(name));
+	table_add(&arb->groups, g, name_key(name));
 	arb->stats.groups++;
 	return g;
 }

@@ -23,6 +23,8 @@
 
 #include <string.h>
 
+#include "daemon/core/name.h"
+
 static usec
 clamp(usec x, usec low, usec high)
 {
@@ -238,7 +240,7 @@ mem_keep_all(struct mem *m)
 static void
 add_group(struct mem *m, struct mem_group *g)
 {
-	table_add(&m->groups, g, table_key(g->name));
+	table_add(&m->groups, g, name_key(g->name));
 	TAILQ_INSERT_TAIL(&m->sweep, g, link);
 }
 
@@ -274,7 +276,7 @@ mem_set_identity(struct mem *m, uint64_t sid)
 static struct mem_group *
 find_group(struct mem *m, const char *name)
 {
-	struct mem_group *g = table_find(&m->groups, table_key(name));
+	struct mem_group *g = table_find(&m->groups, name_key(name));
 
 	while (g != NULL && strcmp(g->name, name) != 0)
 		g = table_find_next(&m->groups, g);

@@ -7,16 +7,6 @@
 #define LENGTH_MAX 2            /* of a chain, on average */
 #define FIRST_BITS 3            /* of the first array: it is made for as many as one chain may have */
 
-uint64_t
-table_key(const char *name)
-{
-	uint64_t key = 14695981039346656037u;
-
-	for (; *name != '\0'; name++)
-		key = (key ^ (unsigned char)*name) * 1099511628211u;
-	return key;
-}
-
 /* Fibonacci hashing: numbers that are given in a row are spread evenly, and so are hashes. */
 static size_t
 place(uint64_t key, unsigned bits)

@@ -1,4 +1,4 @@
-/* A hash table of things that embed a node each and are known by a number, or by a hash of their name:
+/* A hash table of things that embed a node each and are known by a number, or by the key of their name:
  * then more than one may have the same key, and the caller compares.
  *
  * The table never frees what is in it.  A few need no memory but their own; more of them take an array
@@ -24,9 +24,6 @@ struct table {
 	uint16_t offset;                /* of the node in an item */
 	uint8_t bits;
 };
-
-/* The key of a name: FNV-1a. */
-uint64_t table_key(const char *name);
 
 /* For items of that type, by that member. */
 #define TABLE_OF(type, member) ((struct table){.offset = offsetof(type, member)})

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "daemon/core/alloc.h"
+#include "daemon/core/name.h"
 #include "daemon/serve/server.h"
 #include "daemon/serve/session.h"
 
@@ -28,7 +29,7 @@ pending_is_any(const struct pendings *pendings)
 struct pending *
 pending_by_tag(const struct pendings *pendings, const char *tag)
 {
-	struct pending *pending = table_find(&pendings->by_tag, table_key(tag));
+	struct pending *pending = table_find(&pendings->by_tag, name_key(tag));
 
 	while (pending != NULL && strcmp(pending->tag, tag) != 0)
 		pending = table_find_next(&pendings->by_tag, pending);
@@ -109,7 +110,7 @@ pending_wait(struct client *client, struct pending *pending)
 	if (own->tag[0] == '\0')
 		append(all, own);
 	else
-		table_add(&all->by_tag, own, table_key(own->tag));
+		table_add(&all->by_tag, own, name_key(own->tag));
 }
 
 static bool

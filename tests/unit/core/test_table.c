@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 
+#include "daemon/core/name.h"
 #include "daemon/core/table.h"
 
 enum { N = 3000 };
@@ -126,6 +127,22 @@ START_TEST(removed_in_a_walk)
 }
 END_TEST
 
+/* From the paper, and the empty one from its authors' code. */
+START_TEST(names)
+{
+	const uint64_t secret[2] = {0x0706050403020100, 0x0f0e0d0c0b0a0908}, none[2] = {0};
+	unsigned char bytes[15];
+
+	for (unsigned i = 0; i < sizeof bytes; i++)
+		bytes[i] = (unsigned char)i;
+	name_set_secret(secret);
+	ck_assert_uint_eq(name_key_n(bytes, 15), 0xa129ca6149be45e5);
+	ck_assert_uint_eq(name_key(""), 0x726fdb47dd0e0e31);
+	name_set_secret(none);
+	ck_assert_uint_ne(name_key(""), 0x726fdb47dd0e0e31);
+}
+END_TEST
+
 Suite *
 table_suite(void)
 {
@@ -134,6 +151,7 @@ table_suite(void)
 
 	tcase_add_test(tc, random_use);
 	tcase_add_test(tc, removed_in_a_walk);
+	tcase_add_test(tc, names);
 	suite_add_tcase(s, tc);
 	return s;
 }
