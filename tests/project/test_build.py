@@ -33,7 +33,7 @@ class Build(unittest.TestCase):
         self.assertEqual(self.clean("make"), "make: Nothing to be done for 'all'.\n")
 
     def test_manual_pages(self):
-        pages = [page for page in glob.glob("*/*.[1-8]")]
+        pages = glob.glob("*/*.[1-8]") + glob.glob("client/*/*.[1-8]")
         self.assertGreaterEqual(len(pages), 5)
         self.assertEqual(self.clean("mandoc", "-T", "lint", "-W", "warning", *pages), "")
 
