@@ -75,7 +75,7 @@ memory_grace(const struct backend *backend, const char *group, nsec now)
 static void
 memory_end_grace(struct backend *backend, uint64_t client, uint64_t request)
 {
-	backend->ended(backend->ended_arg, client, request, true);
+	backend->ended(backend->ended_arg, client, request, BACKEND_END_DONE);
 }
 
 /* Its one link is up before anybody can ask. */

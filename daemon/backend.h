@@ -10,6 +10,13 @@
 
 #include "daemon/core/arbiter.h"
 
+/* What became of the end of a grace. */
+enum backend_end {
+	BACKEND_END_DONE,
+	BACKEND_END_PART,       /* some groups cannot be asked at all: the log says why */
+	BACKEND_END_UNKNOWN,    /* the link broke meanwhile, or there was none */
+};
+
 struct backend {
 	/* Asks for one exchange.  Keeps the pointer until it is answered or the link is down.  One
 	 * for a link that is down is lost: the arbiter will hear that it is. */
@@ -27,7 +34,7 @@ struct backend {
 
 	/* Ends the grace of every group.  The loop's ended() follows, or is called meanwhile. */
 	void (*end_grace)(struct backend *backend, uint64_t client, uint64_t request);
-	void (*ended)(void *arg, uint64_t client, uint64_t request, bool done);
+	void (*ended)(void *arg, uint64_t client, uint64_t request, enum backend_end how);
 	void *ended_arg;
 
 	/* Why a link is down, in a stable word and for people. */

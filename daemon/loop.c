@@ -88,13 +88,16 @@ on_libevent_log(int severity, const char *message)
 
 /* The answer to the end of a grace, which the arbiter has no part in. */
 static void
-on_ended(void *arg, uint64_t client, uint64_t request, bool done)
+on_ended(void *arg, uint64_t client, uint64_t request, enum backend_end how)
 {
 	struct loop *loop = arg;
 	struct arb_action action = {
 	    .type = ARB_ANSWER, .client = client, .request = request, .retry = 1000 * NSEC_MS};
 
-	if (!done) {
+	if (how == BACKEND_END_PART) {
+		action.code = WIRE_ERR_BACKEND;
+		action.text = "the marker of a shard cannot be used: the log of slotd says why";
+	} else if (how == BACKEND_END_UNKNOWN) {
 		action.code = WIRE_ERR_UNAVAILABLE;
 		loop->backend->why_down(loop->backend, &action.why, &action.text);
 	}

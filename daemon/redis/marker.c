@@ -156,10 +156,10 @@ markers_touch(struct markers *markers, struct link *link)
 }
 
 static void
-end_answered(struct markers *markers, bool done)
+end_answered(struct markers *markers, enum backend_end how)
 {
 	markers->ending = NULL;
-	markers->ended(markers->arg, done);
+	markers->ended(markers->arg, how);
 }
 
 /* The replies come in the order of the shards: if none has ended the link, the last says it all. */
@@ -170,8 +170,10 @@ on_ended_again(void *arg, struct link *link, const redisReply *reply)
 	struct markers *markers = shard->markers;
 
 	on_touched_again(arg, link, reply);
+	markers->is_end_partial |= reply->type == REDIS_REPLY_ERROR;
 	if (markers->ending == link && shard == &markers->shards[EXCHANGE_SHARDS - 1])
-		end_answered(markers, true);
+		end_answered(markers,
+		    markers->is_end_partial ? BACKEND_END_PART : BACKEND_END_DONE);
 }
 
 static void
@@ -189,6 +191,7 @@ void
 markers_end_grace(struct markers *markers, struct link *link)
 {
 	markers->ending = link;
+	markers->is_end_partial = false;
 	for (unsigned i = 0; i < EXCHANGE_SHARDS; i++)
 		touch(&markers->shards[i], link, true, on_ended);
 }
@@ -197,7 +200,7 @@ void
 markers_gone(struct markers *markers, const struct link *link)
 {
 	if (markers->ending == link)
-		end_answered(markers, false);
+		end_answered(markers, BACKEND_END_UNKNOWN);
 }
 
 static void

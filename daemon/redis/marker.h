@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "daemon/backend.h"
 #include "daemon/core/arbiter.h"
 #include "daemon/redis/exchange.h"
 
@@ -43,9 +44,10 @@ struct markers {
 	uint64_t n_graces;
 
 	void (*judged)(void *arg);              /* all have been heard of */
-	void (*ended)(void *arg, bool done);    /* answers markers_end_grace */
+	void (*ended)(void *arg, enum backend_end how); /* answers markers_end_grace */
 	void *arg;
 	struct link *ending;            /* on which that is under way; or NULL */
+	bool is_end_partial;            /* one has answered it with an error */
 
 	struct shard shards[EXCHANGE_SHARDS];
 	struct other_format others[10]; /* as far as one digit goes */

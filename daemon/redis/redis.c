@@ -396,7 +396,7 @@ redis_grace(const struct backend *backend, const char *group, nsec now)
 }
 
 static void
-on_ended(void *arg, bool done)
+on_ended(void *arg, enum backend_end how)
 {
 	struct redis *redis = arg;
 	size_t n = redis->n_askers;
@@ -404,7 +404,7 @@ on_ended(void *arg, bool done)
 	redis->n_askers = 0;
 	for (size_t i = 0; i < n; i++)
 		redis->backend.ended(redis->backend.ended_arg, redis->askers[i].client,
-		    redis->askers[i].request, done);
+		    redis->askers[i].request, how);
 }
 
 /* Who asks while it is under way is answered with the first. */
@@ -417,7 +417,7 @@ redis_end_grace(struct backend *backend, uint64_t client, uint64_t request)
 	ALLOC_ROOM(redis->askers, redis->n_askers, redis->cap_askers, 1);
 	redis->askers[redis->n_askers++] = (struct asker){client, request};
 	if (link == NULL)
-		on_ended(redis, false);
+		on_ended(redis, BACKEND_END_UNKNOWN);
 	else if (redis->markers.ending == NULL)
 		markers_end_grace(&redis->markers, link);
 }

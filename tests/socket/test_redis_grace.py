@@ -130,6 +130,17 @@ class End(unittest.TestCase):
                     client.expect("ERR unavailable retry=1000 reason=hung .*")
                 redis.process.send_signal(signal.SIGCONT)
 
+    def test_of_not_all(self):
+        """A shard whose marker is somebody else's key, which slotd does not touch."""
+        with Redis() as redis, Daemon(redis.config(lease=4000),
+                                      expect=["not a marker", "ends the grace"]) as slotd, \
+                slotd.client() as a:
+            slotd.log.wait_for(OVER)
+            redis.ask("SET", "slotd:1:{s10}:marker", "mine")
+            a.expect("ERR backend .*", "GRACE end")
+            redis.ask("DEL", "slotd:1:{s10}:marker")
+            a.expect("OK", "GRACE end")
+
     def test_memory(self):
         with Daemon("", expect=["ends the grace"]) as slotd, slotd.client() as a:
             a.expect("OK grace_left=0", "GRACE")
