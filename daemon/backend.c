@@ -17,6 +17,7 @@ struct memory {
 	size_t n_asked, size;
 	size_t n_answered;                      /* of asked, from its beginning */
 	unsigned n_said;                        /* of what is said at first */
+	uint64_t *high;                         /* the page's: for the one after us */
 };
 
 static void
@@ -59,6 +60,8 @@ memory_next(struct backend *backend, struct arb_event *event)
 	*event = (struct arb_event){.type = ARB_REPLY, .reply.group = request->group};
 	event->reply.reply = mem_exchange(memory->mem, clock_server(), request, &pushes, &n_pushes);
 	assert(n_pushes == 0);  /* they are for other daemons, and there is none */
+	if (event->reply.reply->last > *memory->high)
+		*memory->high = event->reply.reply->last;
 	return true;
 }
 
@@ -135,7 +138,7 @@ inherit(struct mem *mem, const struct page *page, nsec margin)
 }
 
 struct backend *
-backend_memory_new(const struct page *page, nsec margin)
+backend_memory_new(struct page *page, nsec margin)
 {
 	struct memory *memory = calloc(1, sizeof *memory);
 	uint64_t sid;
@@ -160,6 +163,8 @@ backend_memory_new(const struct page *page, nsec margin)
 	}
 	mem_set_identity(memory->mem, sid);
 	mem_set_steady(memory->mem);
+	memory->high = page_high(page);
+	mem_set_high(memory->mem, *memory->high);
 	inherit(memory->mem, page, margin);
 	return &memory->backend;
 }

@@ -54,6 +54,6 @@ struct page;
 
 /* It arbitrates this host alone.  What the page has inherited is held until its clients believe it no
  * more, and for the margin.  NULL: no memory, or no random numbers. */
-struct backend *backend_memory_new(const struct page *page, nsec margin);
+struct backend *backend_memory_new(struct page *page, nsec margin);
 
 #endif

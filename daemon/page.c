@@ -36,6 +36,7 @@ struct page {
 struct legacy {
 	struct xch_daemon from;
 	uint64_t eras[PAGE_SHARDS];
+	uint64_t high;
 	struct page_cell *cells;        /* owned; by group and slot */
 	uint32_t n;
 };
@@ -139,6 +140,7 @@ read_page(int fd, const struct page *page, struct legacy *legacy)
 	legacy->from = (struct xch_daemon){
 	    .install = header->install, .generation = header->generation};
 	memcpy(legacy->eras, header->eras, sizeof legacy->eras);
+	legacy->high = header->high <= WIRE_TOKEN_MAX >> XCH_TOKEN_BITS ? header->high : 0;
 	return NULL;
 }
 
@@ -202,6 +204,7 @@ fill(struct page *page, const struct xch_daemon *self, const struct legacy *lega
 	header->install = self->install;
 	header->generation = self->generation;
 	memcpy(header->eras, legacy->eras, sizeof header->eras);
+	header->high = legacy->high;
 	if (legacy->n > 0)
 		memcpy(page_cells(header) + page->n_cells, legacy->cells,
 		    legacy->n * sizeof *legacy->cells);
@@ -309,6 +312,7 @@ page_renew(struct page *page, const struct xch_daemon *self)
 	struct legacy legacy = {0};
 
 	memcpy(legacy.eras, page->header->eras, sizeof legacy.eras);
+	legacy.high = page->header->high;
 	unmap(page);
 	make(page, self, &legacy);
 }
@@ -333,6 +337,12 @@ uint64_t *
 page_eras(struct page *page)
 {
 	return page->header->eras;
+}
+
+uint64_t *
+page_high(struct page *page)
+{
+	return &page->header->high;
 }
 
 /* ---------------------------------------------------------------- cells */

@@ -15,7 +15,7 @@ struct page;
  * has the socket's lock. */
 struct page *page_new(const char *socket, const struct xch_daemon *self, uint32_t n_cells);
 
-/* Another one under a new identity, in its place: nothing of the old is inherited but the eras. */
+/* Another one under a new identity, in its place: nothing of the old is inherited but the eras and the highest number. */
 void page_renew(struct page *page, const struct xch_daemon *self);
 
 void page_free(struct page *page);      /* the file stays */
@@ -39,5 +39,8 @@ const struct page_cell *page_inherited(const struct page *page, uint32_t *n,
 
 /* PAGE_SHARDS numbers, which stay from one start to the next: the backend's to read and write. */
 uint64_t *page_eras(struct page *page);
+
+/* Another such number: the highest of a grant that the backend in memory has made. */
+uint64_t *page_high(struct page *page);
 
 #endif

@@ -28,6 +28,7 @@ struct page_header {
 	uint8_t boot_id[16];    /* of the kernel: a deadline of before a reboot means nothing */
 	uint64_t install, generation;
 	uint64_t eras[PAGE_SHARDS]; /* the last heard of each shard of the backend; 0: none */
+	uint64_t high;          /* highest number that slotd's own backend has given; 0: none */
 };
 
 /* One slot that is held; one of n slots has n cells in a row.

@@ -232,6 +232,12 @@ mem_set_steady(struct mem *m)
 }
 
 void
+mem_set_high(struct mem *m, uint64_t number)
+{
+	m->last_forgotten = number;
+}
+
+void
 mem_keep_all(struct mem *m)
 {
 	m->keeps_all = true;

@@ -19,6 +19,10 @@ void mem_set_identity(struct mem *mem, uint64_t sid);
 /* The server's clock never steps: the clocks of groups follow it, however long nobody has spoken. */
 void mem_set_steady(struct mem *mem);
 
+/* The highest number that was given before it was there: with the server's clock set back since, its
+ * own would be lower. */
+void mem_set_high(struct mem *mem, uint64_t number);
+
 /* Never forgets a group in which nothing is left, as Redis does not for a week. */
 void mem_keep_all(struct mem *mem);
 

@@ -42,7 +42,7 @@ struct mem {
 	uint64_t sid;
 	uint64_t n_eras_made;
 	usec longest_lease;
-	uint64_t last_forgotten;        /* highest number of a group that is forgotten */
+	uint64_t last_forgotten;        /* highest number of a group that is forgotten, or of before */
 	bool keeps_all, is_steady;
 
 	struct arena arena;             /* what the reply and the pushes point to */

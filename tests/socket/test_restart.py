@@ -3,6 +3,7 @@ import contextlib
 import os
 import select
 import signal
+import struct
 import unittest
 
 from fleet import UP, fleet
@@ -192,6 +193,28 @@ class KilledOnRedis(Killed):
             slotd.start()
             with Strict(slotd.socket) as client:
                 self.assertEqual(client.page.eras, eras)
+
+
+class ClockSetBack(unittest.TestCase):
+    """Numbers follow the clock, but no farther back than to the last one."""
+
+    HIGH = 64 + 64 * 8          # where the page has it
+    DAY = 86400 * 10**6 // 32   # by so much they grow in a day
+
+    def test_on_memory(self):
+        with Daemon(memory(LEASE)) as slotd:
+            with slotd.client() as a:
+                number = int(a.expect(r"OK 1 (\d+)", "ACQUIRE g limit=1")[1]) >> 16
+            slotd.kill(keep=True)
+            with open(slotd.socket + ".page", "r+b") as page:
+                page.seek(self.HIGH)
+                self.assertEqual(struct.unpack("Q", page.read(8)), (number,))
+                page.seek(self.HIGH)
+                page.write(struct.pack("Q", number + self.DAY))
+            slotd.start()
+            with slotd.client() as a:
+                later = int(a.expect(r"OK 1 (\d+)", "ACQUIRE g limit=1")[1]) >> 16
+                self.assertEqual(later, number + self.DAY + 1)
 
 
 class Ended(unittest.TestCase):

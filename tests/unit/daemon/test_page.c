@@ -223,14 +223,21 @@ START_TEST(eras_stay)
 
 	page_eras(page)[0] = 11;
 	page_eras(page)[PAGE_SHARDS - 1] = 12;
+	*page_high(page) = 13;
 	set(page, 0, "a", 1, 100, 5 * SEC);
 	page_renew(page, &second);
 	ck_assert_uint_eq(page_eras(page)[0], 11);
+	ck_assert_uint_eq(*page_high(page), 13);
 	ck_assert_uint_eq(n_inherited(page), 0);        /* what another has taken nobody resumes */
 	page_free(page);
 	page = page_new(socket_path, &third, 2 * N_CELLS);
 	ck_assert_uint_eq(page_eras(page)[0], 11);
 	ck_assert_uint_eq(page_eras(page)[PAGE_SHARDS - 1], 12);
+	ck_assert_uint_eq(*page_high(page), 13);
+	*page_high(page) = UINT64_MAX;          /* no slotd writes that */
+	page_free(page);
+	page = page_new(socket_path, &third, 2 * N_CELLS);
+	ck_assert_uint_eq(*page_high(page), 0);
 	page_free(page);
 }
 END_TEST
