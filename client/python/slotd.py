@@ -500,14 +500,15 @@ class Connection:
             if self._socket:
                 self._socket.close()
                 self._socket = None
-            self._is_up = False
             self._cause = error
             self._again = []
-            requests, self._requests = self._requests, {}
-            for hold in self._holds.values():
-                hold._is_here = False
-            for request in requests.values():
-                request.postpone()
+            if self._is_up:             # else all are postponed already, and their time runs
+                self._is_up = False
+                requests, self._requests = self._requests, {}
+                for hold in self._holds.values():
+                    hold._is_here = False
+                for request in requests.values():
+                    request.postpone()
             if isinstance(error, OSError) and error.errno in HOPELESS:
                 for request in [*self._requests.values(),
                                 *(hold._release for hold in self._holds.values() if hold._release)]:

@@ -100,6 +100,13 @@ class Limit(unittest.TestCase):
                     connection.acquire("g", 1, py.FOREVER)
                 self.assertEqual(caught.exception.code, "unreachable")
                 self.assertIsInstance(caught.exception.__cause__, FileNotFoundError)
+            # also where that is longer than any pause between the attempts
+            with unittest.mock.patch.multiple(py, PAUSE_MIN=0.01, PAUSE_MAX=0.02), \
+                    py.Connection(path, connect_timeout=0.2) as connection:
+                answer = connection._acquire("g", 1, py.FOREVER).outcome()
+                with self.assertRaises(py.SlotdError) as caught:
+                    asyncio.run(asyncio.wait_for(answer, TIMEOUT))
+                self.assertEqual(caught.exception.code, "unreachable")
             with py.Connection(slotd.config + "/x", connect_timeout=TIMEOUT) as connection:
                 with self.assertRaises(py.SlotdError) as caught:
                     connection.acquire("g", 1, py.FOREVER)
