@@ -34,6 +34,7 @@
  * thousand clients that all wait for one. */
 #define PAUSE_FIRST_MS 50
 #define PAUSE_LAST_MS 2000
+#define PAUSES_IN_A_LEASE 32    /* at least, while a hold is to be resumed */
 
 /* Something that slotd was asked, or is to be asked once it is there.  Pending until is_answered;
  * then, with a callback, due until slot_process() has called it.  One whose caller is gone

@@ -11,13 +11,30 @@
 
 /* ------------------------------------------------------------------ away */
 
+/* How long a pause may become.  While there is a hold to resume, only a small part of the lease:
+ * a slotd that is back before its end is not to be noticed after it. */
+static int64_t
+pause_last(const struct slot_conn *conn)
+{
+	const struct slot_hold *hold;
+	int64_t part = conn->lease_ms / PAUSES_IN_A_LEASE;
+
+	TAILQ_FOREACH(hold, &conn->holds, link) {
+		if (hold_can_resume(hold) && part < PAUSE_LAST_MS)
+			return part > PAUSE_FIRST_MS ? part : PAUSE_FIRST_MS;
+	}
+	return PAUSE_LAST_MS;
+}
+
 /* Until the next attempt. */
 static void
 conn_rest(struct slot_conn *conn)
 {
+	int64_t last = pause_last(conn);
+
 	socket_close(conn);
 	conn->retry_at = deadline_in(conn->pause_ms);
-	conn->pause_ms = conn->pause_ms * 2 < PAUSE_LAST_MS ? conn->pause_ms * 2 : PAUSE_LAST_MS;
+	conn->pause_ms = conn->pause_ms * 2 < last ? conn->pause_ms * 2 : last;
 }
 
 /* Can it be said to the next slotd as it was to this one?  Of a query's lines some may have been

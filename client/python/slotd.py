@@ -52,6 +52,7 @@ SOCKET = "/run/slotd/slotd.sock"
 FOREVER = math.inf
 
 PAUSE_MIN, PAUSE_MAX = 0.05, 2          # between attempts to connect
+PAUSES_IN_A_LEASE = 32                  # at least, while a hold is to be resumed
 GREET_TIMEOUT = 5                       # for each step of one
 SEND_TIMEOUT = 10                       # until a slotd that does not read is taken for a broken one
 HOPELESS = (errno.EACCES, errno.EPERM, errno.EPROTOTYPE, errno.ENOTDIR, errno.ELOOP)
@@ -285,6 +286,7 @@ class Connection:
         self._thread = None             # the reader
         self._socket = None             # its; registered from its first moment on, for fork
         self._page = None
+        self._lease = 0                 # seconds; 0: there is no page
         self._is_up = False             # HELLO is answered, and what was held is asked for again
         self._was_up = False            # ... at any time
         self._cause = None              # why it is not
@@ -388,7 +390,14 @@ class Connection:
                 self._break(error)
             with _lock:
                 self._changed.wait_for(lambda: self._closed, pause)
-            pause = min(2 * pause, PAUSE_MAX)
+                pause = min(2 * pause, self._pause_last())
+
+    def _pause_last(self):
+        """How long a pause may become.  While there is a hold to resume, only a small part of the
+        lease: a slotd that is back before its end is not to be noticed after it."""
+        if not self._holds or not self._lease:
+            return PAUSE_MAX
+        return min(max(self._lease / PAUSES_IN_A_LEASE, PAUSE_MIN), PAUSE_MAX)
 
     def _greet(self):
         """Connects, says HELLO, and looks at the page.  An activated socket accepts connections
@@ -428,6 +437,7 @@ class Connection:
             if words[0] != "OK":
                 raise _error(words[1:])
             values = _values(words[1:])
+            self._lease = int(values.get("lease", 0)) / 1000
             if "lease" not in values:
                 return None
             if not fds or not sent <= int(values["now"]) <= _boottime():

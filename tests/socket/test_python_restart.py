@@ -79,6 +79,15 @@ class Restart(unittest.TestCase):
             with slotd.client() as client:
                 client.expect(r"OK 1 \d+", "ACQUIRE g limit=1")
 
+    def test_pauses_are_short_while_something_is_held(self):
+        """What is held has only what is left of its lease: nobody waits for seconds to try again."""
+        with Daemon("[lease]\nlease_ms = 16000\n") as slotd, \
+                py.Connection(slotd.socket) as connection:
+            hold = connection.acquire("g", 1)
+            self.assertEqual(connection._pause_last(), 0.5)
+            hold.release()
+            self.assertEqual(connection._pause_last(), py.PAUSE_MAX)
+
     def test_raw_hold_is_lost(self):
         with Daemon("[daemon]\nmax_cells = 64\n") as slotd:
             py.acquire("full", 64, n=64, path=slotd.socket)

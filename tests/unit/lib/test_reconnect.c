@@ -151,6 +151,29 @@ START_TEST(time_is_up)
 }
 END_TEST
 
+/* A hold has only what is left of its lease: it does not wait for seconds to try again. */
+START_TEST(pauses_with_a_hold)
+{
+	struct slot_connect_options c = SLOT_CONNECT_OPTIONS_INIT;
+	struct peer *peer = peer_start(go_for_good);
+	struct diary diary = {.n = 0};
+	struct slot_acquire_options o = SLOT_ACQUIRE_OPTIONS_INIT;
+	struct slot_conn *conn = peer_connect(peer, &c);
+	struct slot_hold *g = take(conn, "g");
+
+	diary_start(&diary, conn, "g", o);
+	watch_connected(conn, 0);
+	for (int attempt = 0; attempt < 4; attempt++) {         /* by the fourth 400 ms, without one */
+		ck_assert_int_le(slot_timeout_ms(conn), PEER_LEASE_MS / 32 + 1);
+		ck_assert_int_eq(process_once(conn), 0);
+	}
+	ck_assert_int_ne(slot_valid(g), 0);
+	slot_close(conn);
+	slot_release(g);
+	peer_join(peer);
+}
+END_TEST
+
 /* Nobody waits longer than he said. */
 START_TEST(own_time_is_up)
 {
@@ -213,6 +236,7 @@ reconnect_suite(void)
 	tcase_add_test(tc, waiters_ask_again);
 	tcase_add_test(tc, blocking_calls);
 	tcase_add_test(tc, time_is_up);
+	tcase_add_test(tc, pauses_with_a_hold);
 	tcase_add_test(tc, own_time_is_up);
 	tcase_add_test(tc, no_slotd);
 	return suite;
