@@ -232,6 +232,8 @@ adopt_resume(struct arb *arb, struct client *c, const struct arb_event *e)
 	for (uint32_t i = 0; i < n; i++)
 		h->slots[i] = e->resume.slots[i];
 	h->length = e->resume.hold;
+	if (inherited && h->length < e->resume.until - arb->now)
+		h->length = e->resume.until - arb->now; /* else it believes on if it reads us late */
 	if (e->resume.limit != XCH_NO_LIMIT)
 		limit = (uint32_t)e->resume.limit;
 	if (known > 0) {

@@ -79,6 +79,26 @@ START_TEST(resume)
 }
 END_TEST
 
+/* Until its client has read the OK, it believes what its former cell says, and nobody can end that. */
+START_TEST(not_forced_to_end_at_once)
+{
+	uint64_t token = rig_answer(r, ask(0, 1, 1))->token, b, req = 1000;
+
+	restart(2);
+	b = ask(1, 1, 1);
+	rig_step(r, 0, &(struct arb_event){.type = ARB_RESUME, .client = 1, .request = req,
+	    .resume = {.group = "g", .n_slots = 1, .slots = &(uint32_t){1}, .token = token,
+	    .limit = 1, .hold = 100 * MS, .until = r->now + 5000 * MS}});
+	rig_expect_slot(r, req, 1);
+	rig_advance(r, 4999 * MS);
+	ck_assert(r->n_losts == 0 && rig_waits(r, b));
+	rig_advance(r, 1 * MS);
+	ck_assert(r->n_losts == 1 && rig_waits(r, b));
+	rig_advance(r, 500 * MS);               /* the margin */
+	rig_expect_slot(r, b, 1);
+}
+END_TEST
+
 /* A client that came back twice, while the backend is asked: its last word counts. */
 START_TEST(resume_again)
 {
@@ -325,6 +345,7 @@ adopt_suite(void)
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, resume);
+	tcase_add_test(tc, not_forced_to_end_at_once);
 	tcase_add_test(tc, resume_again);
 	tcase_add_test(tc, resume_by_another_kind_of_client);
 	tcase_add_test(tc, cancelled);
