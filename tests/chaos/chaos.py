@@ -5,7 +5,8 @@ usage: chaos.py [--seconds N] [--seed N] [--alone] [--only KIND[,KIND...]]
 
 Prints a table of what was done and what came of it; CHAOS_JSON=FILE writes the same for programs.
 Exit status 0: nobody was let in above the limit, nothing was lost for nothing, nothing leaked,
-everybody was answered, and every process was well.  KEEP=1 keeps the log of the holders."""
+everybody was answered, and every process was well.  KEEP=1 keeps the logs of the holders and of the
+daemons."""
 import argparse
 import contextlib
 import json
@@ -34,7 +35,7 @@ STALL = int(0.1 * SECOND)
 
 
 class Stalls:
-    """Notices when this machine lets nobody run: a thread that should wake every few milliseconds."""
+    """Notices when this machine lets nobody run: a thread that should wake every 10 ms."""
 
     def __init__(self):
         self.found = []
@@ -62,8 +63,8 @@ def leaked(host):
         with Connection(host.daemon.socket) as probe:
             answer = probe.ask(f"ACQUIRE g{limit} limit={limit} n={limit} wait={TIMEOUT / 2:.0f}s")
             if not answer.startswith("OK "):
-                had = 0
-                while had < limit and probe.ask(f"ACQUIRE g{limit} limit={limit} wait=0")[:2] == "OK":
+                had, one = 0, f"ACQUIRE g{limit} limit={limit} wait=0"
+                while had < limit and probe.ask(one).startswith("OK "):
                     had += 1
                 found[f"g{limit}"] = limit - had
     return found
@@ -96,8 +97,11 @@ def play(log, errors, seconds, seed, choices=(), lease_more="", alone=False):
             except AssertionError as failure:
                 dead.append(str(failure))
     judge = Judge(record.read(log), injector.injected, stalls.found)
-    return Report(judge, Losses(judge, drain), seed, seconds, leaks=leaks, drained=drained, dead=dead,
-                  failures=injector.failures, crowd=crowd)
+    for host in stage.hosts:
+        with open(f"{log}.host{host.index}", "w", encoding="utf-8") as file:
+            file.writelines(f"{line}\n" for line in host.said)
+    return Report(judge, Losses(judge, drain), seed, seconds, leaks=leaks, drained=drained,
+                  dead=dead, failures=injector.failures, crowd=crowd)
 
 
 def main():

@@ -38,7 +38,8 @@ class Client:
 
     def _run(self, turn):
         strict = self.kind.endswith("strict")
-        words = (["strict"] if strict else []) + (["stubborn"] if self._random.random() < 0.3 else [])
+        words = ["strict"] if strict else []
+        words += ["stubborn"] if self._random.random() < 0.3 else []
         wait = {"0": ["--nonblock"], "forever": []}.get(turn.wait, ["--wait", f"{turn.wait}ms"])
         return [SLOTCTL, "--socket", self.host.daemon.socket, "run", f"g{turn.group}",
                 "--limit", str(turn.limit), "--count", str(turn.n), "--quiet", *wait,
@@ -59,8 +60,10 @@ class Client:
 
     def is_good(self, status):
         """Whether it may end with that."""
-        if self.is_killed and status == -signal.SIGKILL or self.is_asked and status == -signal.SIGTERM:
-            return True             # asked before it could listen
+        if self.is_killed and status == -signal.SIGKILL:
+            return True
+        if self.is_asked and status == -signal.SIGTERM:     # before it could listen
+            return True
         return status in RUN_STATUSES if self.kind.startswith("slotctl") else status == 0
 
 
@@ -99,7 +102,7 @@ class Crowd:
                         self._start(client)
 
     def end(self, seconds):
-        """Asks all to end, with what they have begun; kills, and lists, those that do not in time."""
+        """Asks all to end, with what they have begun; kills and lists who does not in time."""
         self._is_ending = True
         for client in self.clients:
             with client.lock:

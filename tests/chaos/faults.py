@@ -21,8 +21,8 @@ KINDS = {}
 
 def kind(area, weight, loses_data=False):
     """Makes act(stage, target, generator, wait) the kind of fault that its name says.  It returns
-    when the fault is over, with the pid of a client if it was one's; wait(seconds) returns early when
-    the run is over."""
+    when the fault is over, with the pid of a client if it was one's; wait(seconds) returns early
+    when the run is over."""
     def enlist(act):
         name = act.__name__.replace("_", " ")
         KINDS[name] = Kind(name, area, weight, loses_data, act)
@@ -253,7 +253,8 @@ class Injector:
         if chosen.name == "client stopped" and target.kind.startswith("slotctl"):
             return
         if lock.acquire(blocking=False):
-            thread = threading.Thread(target=self._act, args=(chosen, target, lock, hosts, generator))
+            thread = threading.Thread(target=self._act,
+                                      args=(chosen, target, lock, hosts, generator))
             self._threads.append(thread)
             thread.start()
 

@@ -2,9 +2,9 @@
  *
  * usage: chaos_job LOG HOST LIMIT MS WORD...     WORD: strict, stubborn
  *
- * It knows nothing of leases: that it is ended in time is slotctl's to see to.  SIGTERM while slotctl
- * lives says that the slot is lost; a stubborn job notes that and goes on.  When slotctl is gone nobody
- * answers for the job any more, and it ends. */
+ * It knows nothing of leases: that it is ended in time is slotctl's to see to.  SIGTERM while
+ * slotctl lives says that the slot is lost; a stubborn job notes that and goes on.  When slotctl is
+ * gone nobody answers for the job any more, and it ends. */
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>

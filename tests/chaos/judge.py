@@ -1,4 +1,4 @@
-"""The judge: reads what the holders have written, and what was done to them, and nothing of slotd's.
+"""The judge: reads what the holders have written and what was done to them, nothing of slotd's.
 
 What counts.  A hold of a strict client (libslot, Python, the job of `slotctl run --strict`) counts
 from the moment when its holder has first seen it good to the last at which it has: never longer
@@ -109,8 +109,8 @@ class Judge:
                 now[key].hear(said)
 
     def _look_at_slot(self, group, slot, holds):
-        """Two at once, and tokens.  holds: in the order in which they were entered.  Of two, the one
-        with the greater token is the one that was granted later, whoever wrote first."""
+        """Two at once, and tokens.  holds: in the order in which they were entered.  Of two, the
+        one with the greater token was granted later, whoever wrote first."""
         last = None                                 # of those entered before, the greatest token
         for i, hold in enumerate(holds):
             if last is not None and hold.first.token == last.first.token:
@@ -171,8 +171,8 @@ class Judge:
         return [fault for fault in self.injected if fault.begin <= end and fault.end >= begin]
 
     def recovery(self):
-        """-> {kind: the worst ns from a fault's end (its begin, for kills) to the next grant through a
-        daemon that it concerned}, of those faults that nothing else disturbed before that"""
+        """-> {kind: the worst ns from a fault's end (its begin, for kills) to the next grant
+        through a daemon that it concerned}, where nothing else disturbed that"""
         grants = collections.defaultdict(list)
         for hold in self.holds:
             grants[hold.first.host].append(hold.first.time)
@@ -187,5 +187,6 @@ class Judge:
 
     def _is_alone(self, fault, until):
         """From a lease before it on, as that is how long another's consequences last."""
-        return all(other is fault or KINDS[other.kind].area == "client" or not fault.hosts & other.hosts
+        return all(other is fault or KINDS[other.kind].area == "client" or
+                   not fault.hosts & other.hosts
                    for other in self.between(fault.begin - int(LEASE * SECOND), until))

@@ -1,9 +1,10 @@
 """Which holds were lost, and what by.
 
-Who reads the lease page, or is a job of `slotctl run`, may lose a hold only when somebody else could
-have been given its slot: when nobody could speak for it for longer than it has left at any time, and
-meanwhile Redis served others, or lost its data.  A loss that no such disturbance explains was for
-nothing.  (With --strict a job is ended as soon as its slot is in doubt: that is no loss.)"""
+Who reads the lease page, or is a job of `slotctl run`, may lose a hold only when somebody else
+could have been given its slot: when nobody could speak for it for longer than it has left at any
+time, and meanwhile Redis served others, or lost its data.  A loss that no such disturbance
+explains was for nothing.  (With --strict a job is ended as soon as its slot is in doubt: that is no
+loss.)"""
 import record
 from choice import LEASE, MARGIN
 from faults import KINDS
@@ -40,17 +41,21 @@ class Losses:
         """The faults that can have to do with the end of it."""
         return self._judge.between(hold.seen - int(3 * LEASE * SECOND), hold.end.time)
 
+    def _stalls(self, hold):
+        return [(begin, end) for begin, end in self._judge.stalls
+                if begin <= hold.end.time and end >= hold.seen - 3 * LEASE * SECOND]
+
     def _explain(self, hold):
         """-> the kinds of faults that could have given the slot to another, or None"""
         spans = []
         for fault in self._before(hold):
             kind = KINDS[fault.kind]
-            if hold.first.host in fault.hosts and (kind.area != "client" or fault.pid == hold.first.pid):
+            if hold.first.host in fault.hosts and (
+                    kind.area != "client" or fault.pid == hold.first.pid):
                 spans.append((fault.begin, fault.end + RECOVERY, fault.kind,
                               kind.area != "servers" or kind.loses_data))
         spans += [(begin, end, "machine stood still", end - begin > MARGIN * SECOND)
-                  for begin, end in self._judge.stalls
-                  if begin <= hold.end.time and end >= hold.seen - 3 * LEASE * SECOND]
+                  for begin, end in self._stalls(hold)]
         for chain in chains(spans):
             length = max(end for _, end, *_ in chain) - chain[0][0]
             if length >= HEADROOM and any(gives_away for *_, gives_away in chain):
@@ -59,9 +64,12 @@ class Losses:
 
     def _around(self, hold):
         what = {record.LOST: "told", record.GONE: "connection gone"}[hold.end.what]
+        before = [(f"{fault.kind} of host {sorted(fault.hosts)}", fault.begin, fault.end)
+                  for fault in self._before(hold)]
+        before += [("the machine stood still", begin, end) for begin, end in self._stalls(hold)]
         return f"{what} at {hold.end.time / SECOND:.3f}; before: " + ("; ".join(
-            f"{fault.kind} of host {sorted(fault.hosts)} {fault.begin / SECOND:.3f} to "
-            f"{fault.end / SECOND:.3f}" for fault in self._before(hold)) or "nothing")
+            f"{name} {begin / SECOND:.3f} to {end / SECOND:.3f}" for name, begin, end in before)
+            or "nothing")
 
 
 def chains(spans):

@@ -2,8 +2,8 @@
 
 usage: raw.py LOG SOCKET HOST SEED      until SIGTERM
 
-It takes a hold for good from its OK until it has read !LOST, has sent RELEASE or has seen the end of
-the connection: STILL says that nothing of that kind had arrived at that time."""
+It takes a hold for good from its OK until it has read !LOST, has sent RELEASE or has seen the end
+of the connection: STILL says that nothing of that kind had arrived at that time."""
 import random
 import select
 import signal
@@ -56,7 +56,7 @@ class Raw:
             raise Gone from None
 
     def read(self, seconds):
-        """Reads what there is, after at most so long (None: for ever).  -> whether there is a line"""
+        """Reads what there is, after at most so long (None: for ever).  -> is there a line?"""
         if not self.lines and select.select([self.socket], [], [], seconds)[0]:
             try:
                 data = self.socket.recv(65536)

@@ -8,7 +8,8 @@ import time
 LAYOUT = struct.Struct("=qQQIIBBBBBBxx")
 
 # time: ns.  slots: bit n-1 is slot n.  turn: counts what that process has asked for; of a job, its
-# slotctl's pid.  client: an index of CLIENTS.  host: of the daemon.  group: its number, which is its limit.  limit: the asker's.
+# slotctl's pid.  client: an index of CLIENTS.  host: of the daemon.  group: its number, which
+# is its limit.  limit: the asker's.
 Record = collections.namedtuple(
     "Record", "time token slots pid turn what client host group limit is_strict")
 

@@ -1,5 +1,6 @@
 """What a run has come to: for people, and for programs."""
 import collections
+import time
 
 import record
 from choice import LEASE
@@ -24,9 +25,10 @@ class Report:
                 ("holds lost for nothing", len(for_nothing), [f.what for f in for_nothing]),
                 ("slots leaked after the drain", sum(self.leaks.values()), [str(self.leaks)]),
                 ("clients never answered", len(self.unanswered), self.unanswered),
-                ("clients that failed", len(self.failed_clients),
-                 self.failed_clients + [line for line in self.said if not line.startswith("slotctl:")]),
-                ("daemons that failed", len(self.dead) + len(self.failures), self.dead + self.failures)]
+                ("clients that failed", len(self.failed_clients), self.failed_clients +
+                 [line for line in self.said if not line.startswith("slotctl:")]),
+                ("daemons that failed", len(self.dead) + len(self.failures),
+                 self.dead + self.failures)]
 
     def is_clean(self):
         return not any(count for _, count, _ in self.verdicts()) and bool(self.judge.holds)
@@ -40,22 +42,24 @@ class Report:
             "faults": {kind: {"injected": count,
                               "worst_recovery_s": round(recovery[kind] / SECOND, 3)
                               if kind in recovery else None}
-                       for kind, count in sorted(done.items(), key=lambda i: list(KINDS).index(i[0]))},
+                       for kind in KINDS if (count := done[kind])},
             "grants": {client: judge.grants[client] for client in record.CLIENTS},
             "verdicts": {what: count for what, count, _ in self.verdicts()},
-            "refused": judge.refused, "proven_again": judge.proven_again, "stale_at_ok": judge.stale,
+            "refused": judge.refused, "stale_at_ok": judge.stale,
+            "proven_again": judge.proven_again,
             "lost_explained": dict(collections.Counter(f.what for f in self.losses.explained)),
             "late_raw": len(judge.late),
             "worst_late_raw_s": round(max((f.time for f in judge.late), default=0) / SECOND, 3),
             "all_free_after_s": round(self.drained, 3),
             "machine_stalls": len(judge.stalls),
+            "boottime_at_s": time.clock_gettime(time.CLOCK_BOOTTIME) - time.time(),
             "log": [{"kind": f.kind, "begin_s": f.begin / SECOND, "end_s": f.end / SECOND,
                      "hosts": sorted(f.hosts)} for f in judge.injected],
         }
 
     def print(self):
         table = self.table()
-        print(f"\n{'fault':28}{'injected':>10}{'worst recovery':>18}")     # see Judge.recovery()
+        print(f"\n{'fault':28}{'injected':>10}{'worst recovery':>18}")
         for kind, row in table["faults"].items():
             worst = row["worst_recovery_s"]
             print(f"{kind:28}{row['injected']:10}{'-' if worst is None else f'{worst:.2f} s':>18}")

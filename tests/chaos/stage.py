@@ -56,12 +56,13 @@ class Host:
             self.proxy = stack.enter_context(Proxy(servers.primary.url))
             config += (f"[redis]\nurl = {self.proxy.url}\n"
                        f"command_timeout_ms = {LEASE * 200:.0f}\n")
+        self.said = []                      # what its daemons have logged, but for the last
         # what it warns of is what is done to it
         self.daemon = Daemon(config, expect=(r"\] (warning|error): ",))
         stack.callback(self.daemon.kill)
 
     def check(self):
-        """It lives, and has said nothing that is no line of a log (an assertion's, a sanitizer's)."""
+        """It lives, and has logged nothing that is no line of a log, as assertions do."""
         if self.daemon.process.poll() is not None:
             self.daemon.fail("has ended by itself")
         self.daemon.check_log()
@@ -69,10 +70,12 @@ class Host:
     def kill(self):
         self.check()
         self.daemon.kill(keep=True)
+        self.said += self.daemon.log.lines
 
     def end(self):
         self.check()
         self.daemon.stop(keep=True)
+        self.said += self.daemon.log.lines
 
     def start(self):
         self.daemon.start()

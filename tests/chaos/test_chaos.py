@@ -39,8 +39,8 @@ class Chaos(unittest.TestCase):
         self.assertTrue(self.play(6, self.seed(), alone=True).is_clean())
 
     def test_without_a_grace(self):
-        """Slots are granted at once after Redis has forgotten whose they are: also those whose holders
-        see them proven."""
+        """Slots are granted at once after Redis has forgotten whose they are: also those whose
+        holders see them proven."""
         report = self.play(5, 1, choices=["data flushed"], lease_more="grace_ms = 0")
         self.assertTrue([f.what for f in report.judge.over if f.what.startswith("libslot")])
 
@@ -52,13 +52,15 @@ class Story:
         self.records = []
         self._pids = 0
 
-    def hold(self, begin, end, slot=1, token=1, limit=3, client="libslot", last=record.LEAVE, gap=None):
+    def hold(self, begin, end, slot=1, token=1, limit=3, client="libslot", last=record.LEAVE,
+             gap=None):
         self._pids += 1
         strict = client in ("libslot", "python", "slotctl run --strict")
 
         def say(what, time):
-            self.records.append(record.Record(int(time * SECOND), token, 1 << slot - 1, self._pids, 1,
-                                              what, record.CLIENTS.index(client), 0, 3, limit, strict))
+            self.records.append(record.Record(
+                int(time * SECOND), token, 1 << slot - 1, self._pids, 1, what,
+                record.CLIENTS.index(client), 0, 3, limit, strict))
         say(record.ASK, begin)
         say(record.ENTER, begin)
         for time in gap or ():
