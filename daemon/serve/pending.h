@@ -19,7 +19,8 @@ struct server;
 #define PENDING_HELD_MAX ((size_t)512 * 1024) /* bytes of answers held back */
 #define PENDING_MAX 65536               /* of one client, in all */
 
-struct pending {	struct table_node by_id;        /* its client's by_id, while it waits; key: the request's number */
+struct pending {
+	struct table_node by_id;        /* its client's by_id, while it waits; key: the request's number */
 	union {
 		struct table_node by_tag; /* its client's by_tag; only of those with a tag */
 		TAILQ_ENTRY(pending) next; /* its client's ordered; of the others */
