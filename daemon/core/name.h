@@ -1,5 +1,5 @@
-/* The key by which a name is found in a table, with a secret: names are chosen by clients, and nobody
- * shall find many that fall into one chain. */
+/* The key by which a name is found in a table, with a secret: names are chosen by clients, and
+ * nobody shall find many that fall into one chain. */
 #ifndef NAME_H
 #define NAME_H
 

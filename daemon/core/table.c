@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #define LENGTH_MAX 2            /* of a chain, on average */
-#define FIRST_BITS 3            /* of the first array: it is made for as many as one chain may have */
+#define FIRST_BITS 3            /* of the first array; until there are as many, one chain will do */
 
 /* Fibonacci hashing: numbers that are given in a row are spread evenly, and so are hashes. */
 static size_t

@@ -1,9 +1,10 @@
-/* A hash table of things that embed a node each and are known by a number, or by the key of their name:
- * then more than one may have the same key, and the caller compares.
+/* A hash table of things that embed a node each and are known by a number, or by the key of their
+ * name: then more than one may have the same key, and the caller compares.
  *
- * The table never frees what is in it.  A few need no memory but their own; more of them take an array
- * that is given back with the last.  Where there is no memory for a larger one, finding takes longer, so
- * nothing here can fail.  The order of a walk says nothing; the item that it is at may be removed. */
+ * The table never frees what is in it.  A few need no memory but their own; more of them take an
+ * array that is given back with the last.  Where there is no memory for a larger one, finding takes
+ * longer, so nothing here can fail.  The order of a walk says nothing; the item that it is at may be
+ * removed. */
 #ifndef TABLE_H
 #define TABLE_H
 
