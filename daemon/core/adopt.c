@@ -67,6 +67,14 @@ adopt_stop(struct arb *arb, struct adopt *a)
 	adopt_leave(arb, a);
 }
 
+/* Until it has read the OK, it goes on by a cell of the former page, which nobody can clear any more. */
+static void
+believes(struct client *c, nsec until)
+{
+	if (until > c->believes)
+		c->believes = until;
+}
+
 /* The backend has given us what it asks for.  A hold without a cell that is unproven from its first
  * moment would have no end: then its client is told that it is lost, and may read that late. */
 void
@@ -90,6 +98,7 @@ adopt_granted(struct arb *arb, struct adopt *a, uint32_t limit)
 		return;
 	}
 	arb->stats.adoptions++;
+	believes(h->client, until);
 	hold_give(arb, h, id, h->token, limit);
 }
 
@@ -232,14 +241,14 @@ adopt_resume(struct arb *arb, struct client *c, const struct arb_event *e)
 	for (uint32_t i = 0; i < n; i++)
 		h->slots[i] = e->resume.slots[i];
 	h->length = e->resume.hold;
-	if (inherited && h->length < e->resume.until - arb->now)
-		h->length = e->resume.until - arb->now; /* else it believes on if it reads us late */
 	if (e->resume.limit != XCH_NO_LIMIT)
 		limit = (uint32_t)e->resume.limit;
 	if (known > 0) {
 		free(a);
 		if (resting != NULL)    /* nothing can go wrong from here on */
 			hold_unrest(arb, resting);
+		if (inherited)
+			believes(c, e->resume.until);
 		hold_give(arb, h, e->request, e->resume.token, limit);
 		return;
 	}

@@ -118,6 +118,7 @@ struct client {
 	int64_t pid;
 	uint32_t uid;
 	bool strict;
+	nsec believes;          /* 0, or until when it may in what it has resumed, unless it reads */
 	uint32_t n_lost;
 	uint32_t n_slots;       /* of holds and opens */
 	TAILQ_HEAD(, hold) holds;

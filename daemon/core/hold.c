@@ -268,6 +268,8 @@ void
 hold_move(struct arb *arb, struct hold *h, struct client *c, uint64_t request)
 {
 	assert(h->state == HOLD_HELD);
+	if (h->client->believes > c->believes)
+		c->believes = h->client->believes;
 	proof_move(arb, h, c);
 	hold_tell(arb, h, request);
 }
@@ -370,9 +372,11 @@ end_until(struct arb *arb, struct hold *h, nsec until)
 }
 
 static nsec
-heard_by(const struct arb *arb)
+heard_by(const struct arb *arb, const struct client *c)
 {
-	return arb->now + (RULE(LOST_FIRST) ? arb->conf.margin : 0);
+	nsec at = arb->now + (RULE(LOST_FIRST) ? arb->conf.margin : 0);
+
+	return at > c->believes ? at : c->believes;
 }
 
 /* We end it ourselves.  Its client may go on until it has read of that: so long its slots rest. */
@@ -382,7 +386,7 @@ hold_end(struct arb *arb, struct hold *h, enum arb_lost reason)
 	assert(h->state == HOLD_HELD);
 	tell_lost(arb, h, reason);
 	arb->n_holds--;
-	end_until(arb, h, heard_by(arb));
+	end_until(arb, h, heard_by(arb, h->client));
 }
 
 /* Slots that are granted to us, idle now, are those of a client that may resume them, here or at our
@@ -460,6 +464,6 @@ hold_slot_lost(struct arb *arb, struct group *g, uint32_t num, uint64_t number)
 		tell_lost(arb, h, ARB_LOST_TAKEN);
 		lose_slot(arb, h, num);
 		arb->n_holds--;
-		end_until(arb, h, heard_by(arb));
+		end_until(arb, h, heard_by(arb, h->client));
 	}
 }
