@@ -19,9 +19,19 @@ take_left(const char *line, void *userdata)
 		*left = 0;
 }
 
-/* -> 0, or an exit status, explained */
+static void
+see_whether_away(const char *line, void *userdata)
+{
+	bool *is_away = userdata;
+
+	if (strcmp(line, "redis_up=0") == 0)
+		*is_away = true;
+}
+
+/* *is_away, unless NULL: slotd knows of no grace, but its Redis is away.
+ * -> 0, or an exit status, explained */
 static int
-ask(const struct ctl *c, const char *word, int64_t *left)
+ask(const struct ctl *c, const char *word, int64_t *left, bool *is_away)
 {
 	struct slot_connect_options how = SLOT_CONNECT_OPTIONS_INIT;
 	struct slot_conn *conn;
@@ -33,6 +43,8 @@ ask(const struct ctl *c, const char *word, int64_t *left)
 	code = slot_connect(&conn, &how);
 	if (code == 0)
 		code = slot_query(conn, "GRACE", word, take_left, left);
+	if (code == 0 && *left == 0 && is_away != NULL)
+		code = slot_query(conn, "STATS", NULL, see_whether_away, is_away);
 	if (code != 0)
 		status = ctl_explain(c, code, conn, errno);
 	slot_close(conn);
@@ -75,7 +87,7 @@ end(const struct ctl *c, int64_t left)
 		ctl_say("the grace goes on");
 		return 1;
 	}
-	if ((status = ask(c, "end", &rest)) != 0)
+	if ((status = ask(c, "end", &rest, NULL)) != 0)
 		return status;
 	ctl_age(left, age);
 	printf("the grace has ended in all groups, on all hosts; %s were left\n", age);
@@ -87,14 +99,19 @@ ctl_grace(const struct ctl *c)
 {
 	char age[CTL_AGE_SIZE];
 	int64_t left;
+	bool is_away = false;
 	int status;
 
 	if (c->arg != NULL && strcmp(c->arg, "end") != 0) {
 		ctl_say("%s: neither nothing nor end (try slotctl grace --help)", c->arg);
 		return CTL_USAGE;
 	}
-	if ((status = ask(c, NULL, &left)) != 0)
+	if ((status = ask(c, NULL, &left, &is_away)) != 0)
 		return status;
+	if (is_away) {
+		ctl_say("slotd cannot reach Redis now, and does not know whether there is a grace");
+		return CTL_UNAVAILABLE;
+	}
 	if (c->arg != NULL)
 		return end(c, left);
 	ctl_age(left, age);

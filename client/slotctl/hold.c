@@ -65,14 +65,17 @@ static void
 say_that_we_wait(const char *line, void *userdata)
 {
 	const struct ctl *c = *(const struct ctl **)userdata;
-	struct field waiting, held, limit, grace;
+	struct field waiting, held, in_use, limit, grace;
+	bool is_shared;
 	char left[CTL_AGE_SIZE];
 
 	if (!field_find(line, "waiting", &waiting) || strcmp(waiting.value, "0") == 0 ||
 	    !field_find(line, "held", &held) || !field_find(line, "limit", &limit))
 		return;
-	ctl_say("%s: waiting; %s held, %s waiting (limit %s)", c->arg, held.value, waiting.value,
-	    limit.value);
+	is_shared = field_find(line, "in_use", &in_use);
+	ctl_say("%s: waiting; %s %s, %s waiting (limit %s)", c->arg,
+	    is_shared ? in_use.value : held.value, is_shared ? "in use on all hosts" : "held",
+	    waiting.value, limit.value);
 	if (field_find(line, "grace_left", &grace) && strtoll(grace.value, NULL, 10) > 0) {
 		ctl_age(strtoll(grace.value, NULL, 10), left);
 		ctl_say("%s: nothing is granted for another %s: Redis is new, or may have forgotten who "

@@ -53,6 +53,7 @@ ctl_exit_status(const struct ctl *c, int code)
 	case SLOT_ENOLIMIT:
 	case SLOT_ENOGROUP:
 	case SLOT_ETOOBIG:
+	case SLOT_EHOLDS:
 		return CTL_NO_LIMIT;
 	case SLOT_ESYNTAX:
 	case SLOT_ETOOLONG:
@@ -136,6 +137,10 @@ ctl_explain(const struct ctl *c, int code, const struct slot_conn *conn, int err
 	case SLOT_ETOOBIG:
 		ctl_say("%s: --count %" PRIu32 " can never be granted: the limit is %" PRId64,
 		    group, c->count, slot_error_number(conn, "limit"));
+		break;
+	case SLOT_EHOLDS:               /* nothing else is held through this connection */
+		ctl_say("%s: --count %" PRIu32 " can never be granted: max_holds is %" PRId64, group,
+		    c->count, slot_error_number(conn, "max"));
 		break;
 	default:
 		if (ctl_exit_status(c, code) == CTL_UNAVAILABLE)

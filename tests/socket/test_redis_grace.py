@@ -7,7 +7,7 @@ import signal
 import subprocess
 import unittest
 
-from fleet import UP, after_asking
+from fleet import UP, after_asking, no_grace
 from redis import Redis
 from slotd import SLOTCTL, WRAP, Daemon
 
@@ -161,6 +161,17 @@ class End(unittest.TestCase):
 
 
 class Slotctl(unittest.TestCase):
+    def test_redis_away(self):
+        """There may be one when Redis is back: nobody is to believe that there is none to end."""
+        with Redis() as redis, Daemon(no_grace(redis), expect=["trying again"]) as slotd:
+            slotd.log.wait_for(UP)
+            redis.end()
+            slotd.log.wait_for("trying again")
+            for args in ["grace"], ["grace", "--json"], ["grace", "end", "--yes"]:
+                done = slotctl(slotd, *args)
+                self.assertEqual((done.returncode, done.stdout), (69, ""))
+                self.assertRegex(done.stderr, "^slotctl: slotd cannot reach Redis now, ")
+
     def test_grace(self):
         with Redis() as redis, Daemon(redis.config(lease=60000), expect=["ends the grace"]) as slotd:
             slotd.log.wait_for(UP)

@@ -78,7 +78,8 @@ class ExitStatus(Case):
                                    f"join group {group}, then start a new session")
 
     def test_no_limit(self):
-        self.slotd = self.daemon("[daemon]\nunknown_groups = refuse\n[group known]\n")
+        self.slotd = self.daemon("[daemon]\nunknown_groups = refuse\nmax_holds = 4\n"
+                                 "[group known]\n")
         self.assertEqual(self.slotctl("run", "known", "true"),
                          (78, "", "slotctl: known: no limit is configured for this group: "
                                   "say --limit N"))
@@ -86,6 +87,8 @@ class ExitStatus(Case):
                          (78, "", "slotctl: knwon: no such group; the most similar one is known"))
         self.assertEqual(self.slotctl("run", "known", "-l2", "--count", "3", "true"),
                          (78, "", "slotctl: known: --count 3 can never be granted: the limit is 2"))
+        self.assertEqual(self.slotctl("run", "known", "-l9", "--count", "5", "true"),
+                         (78, "", "slotctl: known: --count 5 can never be granted: max_holds is 4"))
 
     def test_usage(self):
         for args, said in (

@@ -3,7 +3,7 @@ import os
 import signal
 import unittest
 
-from fleet import UP
+from fleet import UP, fleet, no_grace
 from redis import Redis
 from slotctl import (FAMILY, FAMILY_NAMES, GATE, NAMES_SIGNALS, SHORT_LEASE, Case, MadeUpSlotd,
                      Slotctl)
@@ -175,6 +175,18 @@ class Grace(Case):
         status, _, said = self.slotctl("run", "g", "-l1", "-n", "true")
         self.assertEqual(status, 69)
         self.assertRegex(said, r"^slotctl: g: nothing can be granted: .*; try again in \d[\dm.]*s$")
+        run.expect("ran", "")
+        self.assertEqual(run.end(), 0)
+
+
+class Fleet(Case):
+    def test_waits_for_another_host(self):
+        redis = self.enterContext(Redis())
+        self.slotd, other = self.enterContext(fleet(redis, 2, no_grace(redis)))
+        with other.client() as holder:
+            holder.expect(r"OK 1 \d+", "ACQUIRE g limit=1")
+            run = self.start("run", "g", "-l1", "-v", "echo", "ran")
+            run.log.wait_for(r"^slotctl: g: waiting; \d in use on all hosts, 1 waiting \(limit 1\)$")
         run.expect("ran", "")
         self.assertEqual(run.end(), 0)
 
