@@ -153,7 +153,9 @@ class Kinds(unittest.TestCase):
                 slotd.log.wait_for(UP, 2)
                 a.expect(r"OK 1 \d+", "ACQUIRE g limit=1 wait=10s")
             said = slotd.log.find(f"warning: .*: {kind}: .*{TROUBLE}")
-            self.assertEqual(len(said), 1, said)
+            # where there is room for one, one of slotd's connections may get in for a while
+            self.assertLessEqual(len(said), 2 if kind == "maxclients" else 1, said)
+            self.assertGreater(len(said), 0)
 
     def test_loading(self):
         with Redis("--enable-debug-command", "yes") as redis, \
