@@ -299,7 +299,7 @@ run_command(struct ctl *c, const struct command *command, int argc, char **argv)
 		if ((status = parse(c, command, argc, argv)) >= 0)
 			return status;
 	}
-	if (command->arg != NULL && command->arg[0] != '[' && c->arg == NULL)
+	if (command->arg != NULL && command->arg[0] != '[' && (c->arg == NULL || c->arg[0] == '\0'))
 		return bad_usage(command, "the group is missing", NULL);
 	if (command->has_rest && optind == argc)
 		return bad_usage(command, "the command to run is missing", NULL);

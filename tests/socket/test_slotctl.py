@@ -96,6 +96,7 @@ class ExitStatus(Case):
                 (["frob"], "frob: no such command"),
                 (["--frob"], "--frob: no such option"),
                 (["run"], "the group is missing"),
+                (["run", "", "-l1", "true"], "the group is missing"),
                 (["run", "g"], "the command to run is missing"),
                 (["run", "g", "--"], "the command to run is missing"),
                 (["run", "g", "-xn", "true"], "-xn: no such option"),
