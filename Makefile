@@ -73,7 +73,7 @@ ALL_LDFLAGS = $(if $(SAN),-fsanitize=$(SAN)) -Wl,-z,relro,-z,now $(LDFLAGS)
 # ---------------------------------------------------------------- what is built
 
 PROTO_SRC   := $(sort $(wildcard proto/*.c))
-CORE_SRC    := $(sort $(wildcard daemon/core/*.c)) $(PROTO_SRC)
+CORE_SRC    := $(sort $(wildcard daemon/core/*.c daemon/core/memory/*.c)) $(PROTO_SRC)
 SERVE_SRC   := $(sort $(wildcard daemon/serve/*.c))
 REDIS_SRC   := $(sort $(wildcard daemon/redis/*.c))
 DAEMON_SRC  := $(sort $(wildcard daemon/*.c)) $(SERVE_SRC) $(REDIS_SRC) $(CORE_SRC)

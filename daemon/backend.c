@@ -7,7 +7,7 @@
 
 #include "daemon/clock.h"
 #include "daemon/core/alloc.h"
-#include "daemon/core/memory.h"
+#include "daemon/core/memory/memory.h"
 #include "daemon/page.h"
 
 struct memory {

@@ -6,7 +6,7 @@
 
 #include "daemon/core/arbiter.h"
 #include "daemon/core/heap.h"
-#include "daemon/core/memory.h"
+#include "daemon/core/memory/memory.h"
 #include "tests/bench/asker.h"
 #include "tests/bench/bench.h"
 

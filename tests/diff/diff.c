@@ -15,7 +15,7 @@
 #include <string.h>
 #include <sys/random.h>
 
-#include "daemon/core/memory.h"
+#include "daemon/core/memory/memory.h"
 #include "daemon/redis/exchange.h"
 #include "tests/diff/plan.h"
 #include "tests/diff/server.h"

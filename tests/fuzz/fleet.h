@@ -10,7 +10,7 @@
 #include <stdlib.h>
 
 #include "daemon/core/arbiter.h"
-#include "daemon/core/memory.h"
+#include "daemon/core/memory/memory.h"
 
 #define FLEET_DAEMONS 2
 #define FLEET_LINKS 2

@@ -11,7 +11,7 @@
 #include "daemon/core/alloc.h"
 #include "daemon/core/arbiter.h"
 #include "daemon/core/heap.h"
-#include "daemon/core/memory.h"
+#include "daemon/core/memory/memory.h"
 #include "daemon/core/rules.h"
 #include "tests/sim/message.h"
 #include "tests/sim/random.h"

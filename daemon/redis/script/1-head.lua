@@ -1,8 +1,8 @@
 #!lua flags=allow-oom
 -- The exchange: all that a daemon says of one group and all that it must know, in one atomic step.
 --
--- daemon/core/memory.c says the same in C, with the reason of each rule, and a test holds the two
--- together, reply for reply.  These files are one script, in the order of their names.
+-- daemon/core/memory/ says the same in C, with the reason of each rule, and a test holds the two together,
+-- reply for reply.  These files are one script, in the order of their names.
 --
 -- Keys, all of one shard.  The first two never expire, the others together, a week after the last
 -- exchange:

@@ -8,7 +8,7 @@
 #include <check.h>
 
 #include "daemon/core/arbiter.h"
-#include "daemon/core/memory.h"
+#include "daemon/core/memory/memory.h"
 
 #define RIG_DAEMONS 3
 #define RIG_REQUESTS 4096

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "daemon/core/memory.h"
+#include "daemon/core/memory/memory.h"
 #include "proto/page.h"
 
 #define SEC ((usec)1000000)

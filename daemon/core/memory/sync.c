@@ -1,5 +1,5 @@
 /* What a daemon says in an exchange: its claims, or what has changed; adoptions. */
-#include "daemon/core/memory_pass.h"
+#include "daemon/core/memory/pass.h"
 
 static bool
 is_predecessor(const struct pass *p, const struct mem_record *r)

@@ -1,14 +1,14 @@
-/* One exchange on its way through the memory backend.  Private to memory*.c.
+/* One exchange on its way through the memory backend.  Private to this folder.
  *
- * memory.c opens the pass (time, era, admission, lease), memory_inherit.c fills a new group with what
- * was held before, memory_sync.c hears what the daemon says,
- * memory_serve.c decides what that makes possible, memory_out.c says it to whom it concerns. */
+ * memory.c opens the pass (time, era, admission, lease), inherit.c fills a new group with what
+ * was held before, sync.c hears what the daemon says, serve.c decides what that makes possible, out.c
+ * says it to whom it concerns. */
 #ifndef MEMORY_PASS_H
 #define MEMORY_PASS_H
 
 #include "daemon/core/alloc.h"
-#include "daemon/core/memory.h"
-#include "daemon/core/memory_group.h"
+#include "daemon/core/memory/memory.h"
+#include "daemon/core/memory/group.h"
 #include "daemon/core/rules.h"
 
 #define ERAS_MAX 16
@@ -64,21 +64,21 @@ struct pass {
 	bool grace;
 };
 
-/* ---- memory_inherit.c: what was held before */
+/* ---- inherit.c: what was held before */
 void pass_inherit(struct pass *p, usec now);    /* the group has just been named for the first time */
 
-/* ---- memory_sync.c: what the daemon says */
+/* ---- sync.c: what the daemon says */
 void pass_sync(struct pass *p);
 void pass_deltas(struct pass *p);
 void pass_adopt(struct pass *p);
 
-/* ---- memory_serve.c: who is served, and who must know of whom */
+/* ---- serve.c: who is served, and who must know of whom */
 void pass_serve(struct pass *p);
 void pass_now_or_never(struct pass *p);
 void pass_recall(struct pass *p);
 uint32_t pass_others_queued(const struct mem_group *g, const struct mem_record *r);
 
-/* ---- memory_out.c: the reply, inboxes, pushes */
+/* ---- out.c: the reply, inboxes, pushes */
 void pass_deliver(struct pass *p);
 void pass_reply(struct pass *p);
 void pass_reply_granted(struct mem *m, uint64_t id, uint32_t n, const uint32_t *slots, uint64_t number,

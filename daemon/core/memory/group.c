@@ -1,5 +1,5 @@
 /* What the memory backend keeps for one group: slots, records, queue, inboxes. */
-#include "daemon/core/memory_group.h"
+#include "daemon/core/memory/group.h"
 
 #include <assert.h>
 #include <stdio.h>

@@ -19,7 +19,7 @@
  *    limit is not greater.
  *  - A now-or-never want is told `full` only when no other daemon may hold an idle slot without
  *    knowing that somebody wants it. */
-#include "daemon/core/memory_pass.h"
+#include "daemon/core/memory/pass.h"
 
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* What an exchange says: its reply, the inboxes of other daemons, pushes. */
-#include "daemon/core/memory_pass.h"
+#include "daemon/core/memory/pass.h"
 
 #include <string.h>
 

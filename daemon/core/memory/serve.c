@@ -1,5 +1,5 @@
 /* Serving the queue of a group, and who must know of whom that waits. */
-#include "daemon/core/memory_pass.h"
+#include "daemon/core/memory/pass.h"
 
 #include <assert.h>
 

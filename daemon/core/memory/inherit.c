@@ -3,7 +3,7 @@
  * Its data are gone with the process that had them, but the lease page says which slots its clients
  * may still believe in.  They are held, by a daemon that will not speak again, until that is over or a
  * later daemon of the same install adopts them. */
-#include "daemon/core/memory_pass.h"
+#include "daemon/core/memory/pass.h"
 
 #include "proto/page.h"
 
