@@ -232,7 +232,7 @@ adopt_resume(struct arb *arb, struct client *c, const struct arb_event *e)
 		refuse_resume(arb, c, e, WIRE_ERR_SHUTDOWN);
 		return;
 	}
-	if ((h = hold_new(c, g, n, e->resume.label)) == NULL ||
+	if ((h = hold_new(arb, c, g, n, e->resume.label)) == NULL ||
 	    (a = calloc(1, sizeof *a)) == NULL) {
 		hold_free(arb, h);
 		refuse_resume(arb, c, e, WIRE_ERR_NOMEM);

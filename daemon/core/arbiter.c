@@ -249,6 +249,7 @@ arb_free(struct arb *arb)
 		table_remove(&arb->other_leases, other);
 		free(other);
 	}
+	free(arb->spare);
 	cells_fini(&arb->cells);
 	heap_fini(&arb->timers);
 	arena_fini(&arb->arena);

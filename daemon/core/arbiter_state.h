@@ -211,6 +211,7 @@ struct arb {
 	struct table other_leases, clients, groups, waiters, adopts;
 	struct cells cells;
 	struct heap timers;
+	struct hold *spare;     /* of one slot, or NULL: a hot group needs no memory */
 	TAILQ_HEAD(, group) touched;
 	struct arb_action *actions;
 	size_t n_actions, next_action, cap_actions;
@@ -269,7 +270,8 @@ void slot_forget(struct group *g, struct slot *s);              /* without telli
 void slot_give_back(struct group *g, struct slot *s);           /* and tell it */
 bool slot_fits(const struct group *g, const struct slot *s, int64_t limit);
 struct slot *slot_idle_for(const struct group *g, int64_t limit); /* one that the rules allow, or NULL */
-struct hold *hold_new(struct client *c, struct group *g, uint32_t n, const char *label);
+struct hold *hold_new(struct arb *arb, struct client *c, struct group *g, uint32_t n,
+    const char *label);                                         /* NULL: no memory */
 void hold_free(struct arb *arb, struct hold *h);
 void hold_attach(struct hold *h, struct client *c);
 void hold_detach(struct hold *h);                               /* its client goes, or has heard */

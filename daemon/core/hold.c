@@ -118,12 +118,17 @@ slot_released(struct arb *arb, struct group *g, struct slot *s, bool is_many)
 /* ------------------------------------------------------------------ holds */
 
 struct hold *
-hold_new(struct client *c, struct group *g, uint32_t n, const char *label)
+hold_new(struct arb *arb, struct client *c, struct group *g, uint32_t n, const char *label)
 {
-	struct hold *h = calloc(1, sizeof *h + 2 * n * sizeof *h->slots);
+	size_t size = sizeof(struct hold) + 2 * n * sizeof(uint32_t);
+	struct hold *h = n == 1 ? arb->spare : NULL;
 
-	if (h == NULL)
+	if (h != NULL) {
+		arb->spare = NULL;
+		memset(h, 0, size);
+	} else if ((h = calloc(1, size)) == NULL) {
 		return NULL;
+	}
 	if (label != NULL && *label != '\0' && (h->label = strdup(label)) == NULL) {
 		free(h);
 		return NULL;
@@ -206,7 +211,10 @@ hold_free(struct arb *arb, struct hold *h)
 		free(h->name);
 	hold_unlink(arb, h);
 	free(h->label);
-	free(h);
+	if (h->cap == 1 && arb->spare == NULL)
+		arb->spare = h;
+	else
+		free(h);
 }
 
 /* The request is answered OK: the cell first, then the word. */
@@ -431,7 +439,7 @@ lose_slot(struct arb *arb, struct hold *h, uint32_t num)
 
 	while (h->slots[i] != num)
 		i++;
-	if (h->client != NULL && (gone = hold_new(h->client, h->group, 1, NULL)) != NULL) {
+	if (h->client != NULL && (gone = hold_new(arb, h->client, h->group, 1, NULL)) != NULL) {
 		gone->slots[0] = num;
 		gone->token = h->token;
 		hold_bury(arb, gone);

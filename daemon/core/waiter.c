@@ -60,7 +60,7 @@ static struct hold *
 waiter_new(struct arb *arb, struct client *c, struct group *g, uint64_t request,
     const struct arb_acquire *a)
 {
-	struct hold *w = hold_new(c, g, a->n, a->label);
+	struct hold *w = hold_new(arb, c, g, a->n, a->label);
 	struct wclass *cls = w != NULL ? class_get(g, a->limit) : NULL;
 
 	if (cls == NULL) {
@@ -311,7 +311,7 @@ waiter_acquire(struct arb *arb, struct client *c, uint64_t request, const struct
 	}
 	if (a->n == 1 && group_is_valid(arb, g) && !g->doubt && !group_is_contended(arb, g) &&
 	    (g->n_waiters == 0 || !RULE(IDLE_ORDER)) && (s = slot_idle_for(g, limit)) != NULL) {
-		if ((h = hold_new(c, g, 1, a->label)) == NULL) {
+		if ((h = hold_new(arb, c, g, 1, a->label)) == NULL) {
 			refuse_acquire(arb, c, request, WIRE_ERR_NOMEM, a);
 			return;
 		}
