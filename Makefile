@@ -209,7 +209,7 @@ dist:
 
 help:
 	@sed -n '2,/^$$/s/^# \{0,1\}//p' Makefile
-	@echo; sed -n '/^#   /s/^# \{0,1\}//p' tests/check.mk
+	@echo; sed -n '/^#   /s/^# \{0,1\}//p' tests/check.mk tests/bench/bench.mk
 
 clean:
 	rm -rf build
