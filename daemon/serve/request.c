@@ -164,7 +164,7 @@ cancel(struct client *client, const struct wire_request *req)
 	submit(client, req, &event);
 }
 
-/* For the holds that it has, too. */
+/* For what it is granted or resumes from now on. */
 static void
 set_strict(struct client *client, bool strict)
 {
@@ -200,7 +200,7 @@ greet(struct client *client, const struct wire_request *req)
 		*to++ = SESSION_MARK;
 	}
 	to += sprintf(to, "OK version=" SLOTD_VERSION " protocol=" ANSWER_PROTOCOL
-	    " features=detail,events,hold,n,%sresume,tags", has_page ? "page," : "");
+	    " features=detail,events,grace,hold,n,%sresume,tags", has_page ? "page," : "");
 	if (client->strict)
 		to += sprintf(to, " lease=%lld margin=%lld left=%lld now=%lld",
 		    (long long)server->config->lease_ms, (long long)server->config->margin_ms,
