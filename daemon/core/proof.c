@@ -3,8 +3,8 @@
  * A cell holds the token and a deadline: until then its client may believe.  An exchange for each
  * grant of a busy group does not write each of its cells: they are written again when they would gain
  * an eighth of a lease, or when a quarter of a lease has passed since the exchange on which they stand
- * was sent and a later one is known.  The lease is renewed a quarter of a lease after the last exchange
- * was sent.  So a hold of a backend that answers in time always has 3/4 lease - margin -
+ * was sent and a later one is known.  The lease is renewed no later than a quarter of a lease after the
+ * last exchange was sent.  So a hold of a backend that answers in time always has 3/4 lease - margin -
  * command_timeout left.
  *
  * Where the backend is ours alone the cells end, since we may; but what we have not said there is

@@ -451,6 +451,17 @@ heard_peers(struct arb *arb, struct group *g, const struct xch_reply *re)
 	}
 }
 
+/* A quarter of a lease after the last exchange was sent, or up to an eighth sooner: each group has its
+ * own moment in every eighth, so that those which have spoken together, as after a connect, do not go
+ * on renewing together. */
+static nsec
+renewal_due(const struct arb *arb, const struct group *g)
+{
+	nsec eighth = arb->conf.lease / 8, latest = g->sent_at + 2 * eighth;
+
+	return latest - (nsec)(((uint64_t)latest + g->by_name.key) % (uint64_t)eighth);
+}
+
 void
 sync_reply(struct arb *arb, struct group *g, const struct xch_reply *re)
 {
@@ -504,7 +515,7 @@ sync_reply(struct arb *arb, struct group *g, const struct xch_reply *re)
 		heard_refused(arb, g, re->refused[i]);
 	if (!g->lapsed)
 		proof_renew(arb, g, kept);
-	g->renew_at = arb->conf.sole ? NSEC_NEVER : g->sent_at + arb->conf.lease / 4;
+	g->renew_at = arb->conf.sole ? NSEC_NEVER : renewal_due(arb, g);
 	for (uint32_t i = 0; i < re->n_granted; i++)
 		heard_granted(arb, g, &re->granted[i], false);
 	if (limits)

@@ -155,6 +155,36 @@ START_TEST(lost_pushes)
 }
 END_TEST
 
+/* Many groups that have spoken at one moment renew their leases at moments of their own: each once in
+ * a quarter of a lease, and no great part of them together. */
+START_TEST(renewals_are_spread)
+{
+	const unsigned groups = 256, parts = 32;
+	const nsec quarter = 2500 * MS;
+	unsigned before, most = 0;
+
+	for (unsigned i = 0; i < groups; i++) {
+		char name[16];
+
+		snprintf(name, sizeof name, "g%u", i);
+		rig_expect_slot(r, rig_acquire(r, 0, 1, name, 1, 1, 0), 1);
+	}
+	rig_advance(r, quarter);        /* the first comes within this */
+	for (unsigned lease = 0; lease < 4; lease++) {
+		before = r->exchanges;
+		for (unsigned i = 0; i < parts; i++) {
+			unsigned so_far = r->exchanges;
+
+			rig_advance(r, quarter / parts);
+			if (r->exchanges - so_far > most)
+				most = r->exchanges - so_far;
+		}
+		ck_assert_uint_eq(r->exchanges - before, groups);
+	}
+	ck_assert_uint_lt(most, groups / 4);
+}
+END_TEST
+
 START_TEST(lease_ends)
 {
 	uint64_t a = ask(0, 1, 1), b = ask(1, 1, 1);
@@ -482,6 +512,7 @@ fleet_suite(void)
 	tcase_add_test(tc, now_or_never_is_no_waiter);
 	tcase_add_test(tc, now_or_never_waits_for_recall_only);
 	tcase_add_test(tc, lost_pushes);
+	tcase_add_test(tc, renewals_are_spread);
 	tcase_add_test(tc, lease_ends);
 	tcase_add_test(tc, stopped_past_its_lease);
 	tcase_add_test(tc, broken_link_mid_exchange);
