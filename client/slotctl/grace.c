@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "client/slot.h"
+#include "client/slotctl/answer.h"
 #include "client/slotctl/slotctl.h"
 
 /* "grace_left=MS" */
@@ -33,14 +34,10 @@ see_whether_away(const char *line, void *userdata)
 static int
 ask(const struct ctl *c, const char *word, int64_t *left, bool *is_away)
 {
-	struct slot_connect_options how = SLOT_CONNECT_OPTIONS_INIT;
 	struct slot_conn *conn;
-	int code, status = 0;
+	int code = ctl_connect(c, &conn), status = 0;
 
 	*left = 0;
-	how.path = c->socket;
-	how.async = 1;
-	code = slot_connect(&conn, &how);
 	if (code == 0)
 		code = slot_query(conn, "GRACE", word, take_left, left);
 	if (code == 0 && *left == 0 && is_away != NULL)
