@@ -23,6 +23,10 @@ arb_new(const struct arb_conf *conf)
 		free(arb);
 		return NULL;
 	}
+	if (conf->tallies == NULL) {
+		tallies_init(&arb->uncounted, 0);
+		arb->conf.tallies = &arb->uncounted;
+	}
 	arb->other_leases = TABLE_OF(struct other_lease, by_install);
 	arb->clients = TABLE_OF(struct client, by_id);
 	arb->groups = TABLE_OF(struct group, by_name);

@@ -26,6 +26,8 @@ typedef int64_t nsec;           /* CLOCK_BOOTTIME, or a duration */
 #define NSEC_MS 1000000LL
 
 struct arb;
+struct tallies;
+struct tally;
 
 struct arb_conf {
 	struct xch_daemon self;
@@ -42,6 +44,7 @@ struct arb_conf {
 	uint32_t max_cells;     /* of the lease page; 0: there is none, and every hold is a raw one */
 	uint32_t max_groups;    /* known at a time; 0: any number */
 	unsigned n_links;       /* command connections; a group always uses the same one.  >= 1 */
+	struct tallies *tallies; /* where it counts; outlives the arbiter.  NULL: nowhere */
 };
 
 enum arb_event_type {
@@ -148,7 +151,7 @@ enum arb_action_type {
 
 #define ARB_NO_CELL UINT32_MAX
 
-enum arb_lost { ARB_LOST_HOLD, ARB_LOST_LEASE, ARB_LOST_TAKEN, ARB_LOST_EVICT };
+enum arb_lost { ARB_LOST_HOLD, ARB_LOST_LEASE, ARB_LOST_TAKEN, ARB_LOST_EVICT, ARB_N_LOST };
 
 struct arb_action {
 	enum arb_action_type type;
@@ -193,6 +196,7 @@ void arb_check(const struct arb *arb);
 
 struct arb_group_status {
 	const char *name;
+	const struct tally *tally; /* NULL if the group is not known */
 	int64_t configured;     /* as last heard with a request, or XCH_NO_LIMIT */
 	int64_t asked;          /* own limit of the last request that named one, or XCH_NO_LIMIT */
 	int64_t live;           /* the group's live limit, or XCH_NO_LIMIT */

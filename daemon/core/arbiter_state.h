@@ -18,6 +18,7 @@
 #include "daemon/core/heap.h"
 #include "daemon/core/rules.h"
 #include "daemon/core/table.h"
+#include "daemon/core/tally.h"
 
 /* token = number << TOKEN_BITS | count of local holds of that grant; below 2^63 until 2112 */
 #define TOKEN_BITS XCH_TOKEN_BITS
@@ -130,6 +131,7 @@ struct client {
 
 struct group {
 	char *name;
+	struct tally *tally;    /* its own, or the one that many groups share */
 	unsigned link;
 
 	struct table slots;     /* by number */
@@ -217,6 +219,7 @@ struct arb {
 	size_t n_actions, next_action, cap_actions;
 	struct arena arena;     /* what actions point to */
 	struct arb_stats stats;
+	struct tallies uncounted; /* in the place of conf.tallies, if that is NULL */
 	uint32_t n_holds;
 	uint64_t open_token;    /* the last that was given without a slot */
 };

@@ -38,8 +38,12 @@ client_forget_lost(struct arb *arb, struct client *c)
 void
 client_gone(struct arb *arb, struct client *c)
 {
-	while (!TAILQ_EMPTY(&c->waiters))
-		hold_free(arb, TAILQ_FIRST(&c->waiters));
+	while (!TAILQ_EMPTY(&c->waiters)) {
+		struct hold *w = TAILQ_FIRST(&c->waiters);
+
+		w->group->tally->results[TALLY_GONE]++;
+		hold_free(arb, w);
+	}
 	while (!TAILQ_EMPTY(&c->adopts))
 		adopt_leave(arb, TAILQ_FIRST(&c->adopts));
 	while (!TAILQ_EMPTY(&c->holds))

@@ -55,6 +55,7 @@ group_get(struct arb *arb, const char *name, enum wire_code *why)
 		return NULL;
 	}
 	memcpy(g->name, name, len + 1);
+	g->tally = tally_of(arb->conf.tallies, name);
 	g->link = name_hash(name) % arb->conf.n_links;
 	g->slots = TABLE_OF(struct slot, by_num);
 	heap_init(&g->idle, slot_before);

@@ -170,6 +170,14 @@ hold_detach(struct hold *h)
 	h->client = NULL;
 }
 
+/* Its client has it no more. */
+static void
+hold_over(struct arb *arb, struct hold *h)
+{
+	arb->n_holds--;
+	histogram_add(&h->group->tally->hold, arb->now - h->since);
+}
+
 /* Out of the lists it is in. */
 static void
 hold_unlink(struct arb *arb, struct hold *h)
@@ -182,7 +190,7 @@ hold_unlink(struct arb *arb, struct hold *h)
 		waiter_leave(arb, h);
 		break;
 	case HOLD_HELD:
-		arb->n_holds--;
+		hold_over(arb, h);
 		/* fall through */
 	case HOLD_ENDING:
 		TAILQ_REMOVE(&h->group->holds, h, of_group);
@@ -358,6 +366,7 @@ tell_lost(struct arb *arb, struct hold *h, enum arb_lost reason)
 	act->token = h->token;
 	act->reason = reason;
 	arb->stats.losts++;
+	h->group->tally->losses[reason]++;
 }
 
 void
@@ -393,7 +402,7 @@ hold_end(struct arb *arb, struct hold *h, enum arb_lost reason)
 {
 	assert(h->state == HOLD_HELD);
 	tell_lost(arb, h, reason);
-	arb->n_holds--;
+	hold_over(arb, h);
 	end_until(arb, h, heard_by(arb, h->client));
 }
 
@@ -471,7 +480,7 @@ hold_slot_lost(struct arb *arb, struct group *g, uint32_t num, uint64_t number)
 	} else {
 		tell_lost(arb, h, ARB_LOST_TAKEN);
 		lose_slot(arb, h, num);
-		arb->n_holds--;
+		hold_over(arb, h);
 		end_until(arb, h, heard_by(arb, h->client));
 	}
 }

@@ -26,6 +26,7 @@ open_begin(struct arb *arb, struct hold *h, uint64_t request)
 	g->n_opens++;
 	arb->stats.open++;
 	arb->stats.opens++;
+	g->tally->results[TALLY_OPEN]++;
 	if (h->length < NSEC_NEVER)
 		timer_set(arb, &h->timer, arb->now + h->length);
 	act = arb_answer(arb, client_id(h->client), request, WIRE_OK);

@@ -70,6 +70,8 @@ tell(struct arb *arb, const struct hold *h, enum arb_action_type type)
 	act->token = h->token;
 	arb->stats.unproven += type == ARB_TELL_UNPROVEN;
 	arb->stats.kept += type == ARB_TELL_KEPT;
+	h->group->tally->unproven += type == ARB_TELL_UNPROVEN;
+	h->group->tally->kept += type == ARB_TELL_KEPT;
 }
 
 /* Who is given a hold that is unproven by now. */

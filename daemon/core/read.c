@@ -6,6 +6,7 @@ fill(const struct group *g, struct arb_group_status *st)
 {
 	*st = (struct arb_group_status){
 	    .name = g->name,
+	    .tally = g->tally,
 	    .configured = g->configured,
 	    .asked = g->asked,
 	    .live = g->live,

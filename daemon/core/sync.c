@@ -232,6 +232,7 @@ sync_compose(struct arb *arb, struct group *g)
 	g->hang_at = arb->now + arb->conf.command_timeout;
 	g->is_stale = false;
 	arb->stats.exchanges++;
+	g->tally->exchanges++;
 
 	act = arb_act(arb, ARB_EXCHANGE);
 	act->link = g->link;
@@ -289,6 +290,7 @@ heard_granted(struct arb *arb, struct group *g, const struct xch_grant *grant, b
 	if (w != NULL) {
 		waiter_answered(w);
 		waiter_leave(arb, w);
+		tally_granted(g->tally, TALLY_EXCHANGE, arb->now - w->since);
 	}
 	for (uint32_t i = 0; i < grant->n; i++) {
 		struct slot *s = slot_find(g, grant->slots[i]);
@@ -472,6 +474,7 @@ sync_reply(struct arb *arb, struct group *g, const struct xch_reply *re)
 		return;
 	full = g->request->full;
 	sync_drop_request(g);
+	histogram_add(&arb->conf.tallies->exchange, arb->now - g->sent_at);
 	group_touch(arb, g);
 	deadline = arb->conf.sole ? NSEC_NEVER : (RULE(SENT_AT) ? g->sent_at : arb->now) +
 	    arb->conf.lease - (RULE(MARGIN) ? arb->conf.margin : 0);
@@ -539,6 +542,7 @@ sync_push(struct arb *arb, struct group *g, const struct xch_push *push)
 	    !(g->request != NULL && g->request->full));
 
 	group_touch(arb, g);
+	g->tally->recalls += push->type == XCH_RECALL;
 	if (push->others && ours && push->version > g->version) {
 		g->version = push->version;
 		g->others = true;

@@ -148,6 +148,7 @@ waiter_refuse(struct arb *arb, struct hold *w, enum wire_code code)
 	arb->stats.timeouts += code == WIRE_ERR_TIMEOUT;
 	arb->stats.fulls += code == WIRE_ERR_FULL;
 	arb->stats.cancels += code == WIRE_ERR_CANCELLED;
+	tally_refused(w->group->tally, code);
 	hold_free(arb, w);
 }
 
@@ -263,12 +264,14 @@ waiter_check_queue(struct arb *arb, struct group *g)
 
 /* ------------------------------------------------------------------ ACQUIRE */
 
+/* g is NULL where the group is not known. */
 static struct arb_action *
-refuse_acquire(struct arb *arb, struct client *c, uint64_t request, enum wire_code code,
-    const struct arb_acquire *a)
+refuse_acquire(struct arb *arb, struct client *c, uint64_t request, struct group *g,
+    enum wire_code code, const struct arb_acquire *a)
 {
 	struct arb_action *act = arb_answer(arb, client_id(c), request, code);
 
+	tally_refused(g != NULL ? g->tally : &arb->conf.tallies->other, code);
 	act->group = arb_copy_string(arb, a->group);
 	act->n = a->n;
 	return act;
@@ -286,11 +289,11 @@ waiter_acquire(struct arb *arb, struct client *c, uint64_t request, const struct
 	arb->stats.acquires++;
 	assert(a->n >= 1 && a->n <= XCH_N_MAX);
 	if (g == NULL) {
-		refuse_acquire(arb, c, request, why, a)->m = arb->conf.max_groups;
+		refuse_acquire(arb, c, request, NULL, why, a)->m = arb->conf.max_groups;
 		return;
 	}
 	if (a->max_holds != 0 && c->n_slots + a->n > a->max_holds) {
-		refuse_acquire(arb, c, request, WIRE_ERR_HOLDS, a)->m = a->max_holds;
+		refuse_acquire(arb, c, request, g, WIRE_ERR_HOLDS, a)->m = a->max_holds;
 		return;
 	}
 	g->configured = a->configured;
@@ -302,33 +305,34 @@ waiter_acquire(struct arb *arb, struct client *c, uint64_t request, const struct
 
 	limit = group_limit(g, a->limit);
 	if (limit == XCH_NO_LIMIT && g->synced) {
-		refuse_acquire(arb, c, request, WIRE_ERR_NOLIMIT, a);
+		refuse_acquire(arb, c, request, g, WIRE_ERR_NOLIMIT, a);
 		return;
 	}
 	if (RULE(SKIP_TOO_BIG) && limit > 0 && a->n > limit) {
-		refuse_acquire(arb, c, request, WIRE_ERR_TOOBIG, a)->limit = (uint32_t)limit;
+		refuse_acquire(arb, c, request, g, WIRE_ERR_TOOBIG, a)->limit = (uint32_t)limit;
 		return;
 	}
 	if (a->n == 1 && group_is_valid(arb, g) && !g->doubt && !group_is_contended(arb, g) &&
 	    (g->n_waiters == 0 || !RULE(IDLE_ORDER)) && (s = slot_idle_for(g, limit)) != NULL) {
 		if ((h = hold_new(arb, c, g, 1, a->label)) == NULL) {
-			refuse_acquire(arb, c, request, WIRE_ERR_NOMEM, a);
+			refuse_acquire(arb, c, request, g, WIRE_ERR_NOMEM, a);
 			return;
 		}
 		h->length = a->hold;
 		h->slots[0] = s->num;
 		arb->stats.grants_idle++;
+		tally_granted(g->tally, TALLY_IDLE, 0);
 		hold_give(arb, h, request, s->token + RULE(TOKEN_GROWS), (uint32_t)limit);
 		return;
 	}
 	if (a->wait == 0 && limit != XCH_NO_LIMIT && group_is_valid(arb, g) &&
 	    g->n_state[SLOT_HELD] + g->n_state[SLOT_ENDING] + a->n > limit) {
 		arb->stats.fulls++;
-		refuse_acquire(arb, c, request, WIRE_ERR_FULL, a)->limit = (uint32_t)limit;
+		refuse_acquire(arb, c, request, g, WIRE_ERR_FULL, a)->limit = (uint32_t)limit;
 		return;
 	}
 	if (g->n_classes >= CLASSES_MAX && class_find(g, a->limit) == NULL) {
-		struct arb_action *act = refuse_acquire(arb, c, request, WIRE_ERR_QUEUEFULL, a);
+		struct arb_action *act = refuse_acquire(arb, c, request, g, WIRE_ERR_QUEUEFULL, a);
 
 		act->n = g->n_waiters - g->n_nows;
 		act->m = CLASSES_MAX;
@@ -336,7 +340,7 @@ waiter_acquire(struct arb *arb, struct client *c, uint64_t request, const struct
 	}
 	g->max_waiters = a->max_waiters;
 	if (waiter_new(arb, c, g, request, a) == NULL)
-		refuse_acquire(arb, c, request, WIRE_ERR_NOMEM, a);
+		refuse_acquire(arb, c, request, g, WIRE_ERR_NOMEM, a);
 	else
 		check_queue(arb, g, may_be_served(arb, g, limit));
 }
@@ -359,6 +363,7 @@ waiter_hand_over(struct arb *arb, struct group *g, struct slot *s)
 	waiter_leave(arb, w);
 	w->slots[0] = s->num;
 	arb->stats.handovers++;
+	tally_granted(g->tally, TALLY_HANDOVER, arb->now - w->since);
 	hold_give(arb, w, id, s->token + 1, (uint32_t)limit);
 	return true;
 }

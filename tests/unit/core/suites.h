@@ -17,6 +17,7 @@
 	SUITE(proof) \
 	SUITE(resume) \
 	SUITE(table) \
+	SUITE(tally) \
 	SUITE(text) \
 	SUITE(wire)
 
