@@ -78,7 +78,7 @@ static unsigned *
 seen(struct parser *p, const struct config_key *key)
 {
 	_Static_assert(KEYS_MAX > 0
-#define KEY(section, name, type, fallback, min, max, sentence) + 1
+#define KEY(section, name, type, fallback, min, max, change, sentence) + 1
 #include "daemon/config.def"
 #undef KEY
 	    , "room for every key");
@@ -406,13 +406,9 @@ config_free(struct config *conf)
 	if (conf == NULL)
 		return;
 	config_groups_free(conf->groups);
-	free(conf->socket);
-	free(conf->socket_group);
 	url_free(&conf->redis.address);
-	free(conf->redis.url);
-	free(conf->redis.username);
-	free(conf->redis.password_file);
-	free(conf->redis.prefix);
+	for (enum config_section s = 0; s < CONFIG_N_SECTIONS; s++)
+		config_keys_clear(s, struct_of(conf, s, &conf->other));
 	free(conf);
 }
 

@@ -14,6 +14,7 @@
 #include "daemon/redis/url.h"
 
 struct config_groups;
+struct ids;
 
 /* What applies to the requests for one group. */
 struct config_group {
@@ -24,6 +25,8 @@ struct config_group {
 	int64_t max_waiters;    /* 0: not set */
 	int64_t on_lease_end;   /* 0: keep, 1: drop */
 	int64_t on_backend_down; /* enum arb_on_down */
+	struct ids *allow_users, *allow_groups; /* each owned; NULL: not set */
+	struct ids *admin_users, *admin_groups;
 };
 
 /* The Redis that hosts share. */
@@ -53,6 +56,7 @@ struct config {
 	int64_t stop_ms;
 	int64_t log_level;      /* enum log_level */
 	int64_t unknown_groups; /* 0: allow, 1: refuse */
+	struct ids *admin_groups; /* owned; NULL: not set */
 	int64_t testing;        /* 1: yes */
 
 	struct config_redis redis;

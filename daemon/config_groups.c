@@ -7,6 +7,7 @@
 #include <sys/queue.h>
 
 #include "daemon/closest.h"
+#include "daemon/config_keys.h"
 #include "daemon/core/name.h"
 #include "daemon/core/table.h"
 #include "proto/wire.h"
@@ -112,6 +113,7 @@ section_free(struct section *s)
 {
 	if (s == NULL)
 		return;
+	config_keys_clear(CONFIG_group, &s->group);
 	free(s->name);
 	free(s->pattern);
 	free(s);

@@ -9,6 +9,7 @@
 #include "daemon/config.h"
 #include "daemon/core/alloc.h"
 #include "daemon/core/arbiter.h"
+#include "daemon/ids.h"
 #include "daemon/log.h"
 #include "proto/wire.h"
 
@@ -18,8 +19,9 @@
 #define STRUCT_group struct config_group
 
 const struct config_key config_keys[] = {
-#define KEY(section, name, type, fallback, min, max, sentence)                                     \
-	{CONFIG_##section, #name, CONFIG_##type, fallback, min, max, offsetof(STRUCT_##section, name)},
+#define KEY(section, name, type, fallback, min, max, change, sentence)                             \
+	{CONFIG_##section, #name, CONFIG_##type, fallback, min, max, CONFIG_##change,              \
+	    offsetof(STRUCT_##section, name)},
 #include "daemon/config.def"
 #undef KEY
     {.name = NULL},
@@ -126,8 +128,21 @@ set_text(const struct config_key *key, const char *text, char **value)
 	return 0;
 }
 
+/* unknown: as of ids_parse(). */
 static int
-set(const struct config_key *key, const char *text, void *field)
+set_ids(enum ids_kind kind, const char *text, struct ids **value, char *unknown, size_t size)
+{
+	struct ids *ids = text[0] != '\0' ? ids_parse(kind, text, unknown, size) : NULL;
+
+	if (ids == NULL && text[0] != '\0')
+		return -1;
+	free(*value);
+	*value = ids;
+	return 0;
+}
+
+static int
+set(const struct config_key *key, const char *text, void *field, char *unknown, size_t size)
 {
 	int64_t *number = field;
 
@@ -146,6 +161,10 @@ set(const struct config_key *key, const char *text, void *field)
 		return set_word(on_downs, text, number);
 	case CONFIG_TEXT:
 		return set_text(key, text, field);
+	case CONFIG_USERS:
+		return set_ids(IDS_USERS, text, field, unknown, size);
+	case CONFIG_GROUPS:
+		return set_ids(IDS_GROUPS, text, field, unknown, size);
 	case CONFIG_WAIT:
 		if (strcmp(text, "forever") == 0) {
 			*number = WIRE_FOREVER;
@@ -164,7 +183,7 @@ set(const struct config_key *key, const char *text, void *field)
 }
 
 static void
-describe(const struct config_key *key, char *expected, size_t size)
+describe(const struct config_key *key, const char *unknown, char *expected, size_t size)
 {
 	static const char *const kinds[] = {
 	    [CONFIG_NUMBER] = "a number from %" PRId64 " to %" PRId64,
@@ -177,17 +196,70 @@ describe(const struct config_key *key, char *expected, size_t size)
 	    [CONFIG_LEASE_END] = "keep or drop",
 	    [CONFIG_ON_DOWN] = "wait, refuse or open",
 	    [CONFIG_TEXT] = "a text of %" PRId64 " to %" PRId64 " bytes",
+	    [CONFIG_USERS] = "a list of users of this host",
+	    [CONFIG_GROUPS] = "a list of groups of this host",
 	};
+	size_t len = (size_t)snprintf(expected, size, kinds[key->type], key->min, key->max);
 
-	snprintf(expected, size, kinds[key->type], key->min, key->max);
+	if (unknown[0] != '\0' && len < size)
+		snprintf(expected + len, size - len, ": there is no %s", unknown);
 }
 
 int
 config_key_set(const struct config_key *key, const char *text, void *base, char *expected,
     size_t size)
 {
-	if (set(key, text, (char *)base + key->offset) == 0)
+	char unknown[64] = "";
+
+	if (set(key, text, (char *)base + key->offset, unknown, sizeof unknown) == 0)
 		return 0;
-	describe(key, expected, size);
+	describe(key, unknown, expected, size);
 	return -1;
+}
+
+static bool
+is_pointer(const struct config_key *key)
+{
+	return key->type == CONFIG_TEXT || key->type == CONFIG_USERS || key->type == CONFIG_GROUPS;
+}
+
+static bool
+is_same_ids(const struct ids *ids, const struct ids *other)
+{
+	if (ids == NULL || other == NULL)
+		return ids == other;
+	return ids->n == other->n && memcmp(ids->id, other->id, ids->n * sizeof ids->id[0]) == 0;
+}
+
+bool
+config_key_is_same(const struct config_key *key, const void *base, const void *other)
+{
+	const void *field = (const char *)base + key->offset;
+	const void *its = (const char *)other + key->offset;
+
+	if (key->type == CONFIG_TEXT)
+		return strcmp(*(char *const *)field, *(char *const *)its) == 0;
+	if (is_pointer(key))
+		return is_same_ids(*(struct ids *const *)field, *(struct ids *const *)its);
+	return *(const int64_t *)field == *(const int64_t *)its;
+}
+
+void
+config_key_swap(const struct config_key *key, void *base, void *other)
+{
+	char *field = (char *)base + key->offset, *its = (char *)other + key->offset;
+	size_t size = is_pointer(key) ? sizeof(void *) : sizeof(int64_t);
+	char was[sizeof(int64_t)];
+
+	memcpy(was, field, size);
+	memcpy(field, its, size);
+	memcpy(its, was, size);
+}
+
+void
+config_keys_clear(enum config_section section, void *base)
+{
+	for (const struct config_key *key = config_keys; key->name != NULL; key++)
+		if (key->section == section && is_pointer(key))
+			free(*(void **)((char *)base + key->offset));
 }

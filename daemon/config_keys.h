@@ -2,6 +2,7 @@
 #ifndef CONFIG_KEYS_H
 #define CONFIG_KEYS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,7 +20,12 @@ enum config_type {
 	CONFIG_LEASE_END,       /* what becomes of holds at the end of a lease */
 	CONFIG_ON_DOWN,         /* what requests meet while the backend is away */
 	CONFIG_TEXT,
+	CONFIG_USERS,           /* struct ids; NULL if not set */
+	CONFIG_GROUPS,          /* likewise */
 };
+
+/* When a change of the file takes effect. */
+enum config_change { CONFIG_RELOAD, CONFIG_RESTART };
 
 struct config_key {
 	enum config_section section;
@@ -27,6 +33,7 @@ struct config_key {
 	enum config_type type;
 	const char *fallback;   /* "": not set, and the value may be empty */
 	int64_t min, max;
+	enum config_change change;
 	size_t offset;          /* into the section's struct */
 };
 
@@ -45,5 +52,14 @@ const struct config_key *config_key_find(enum config_section section, const char
  * 0, or -1 with what the value should have been in expected ("a number from 1 to 7"). */
 int config_key_set(const struct config_key *key, const char *text, void *base, char *expected,
     size_t size);
+
+/* True if two structs of the section have the same value. */
+bool config_key_is_same(const struct config_key *key, const void *base, const void *other);
+
+/* Exchanges the values of two structs of the section. */
+void config_key_swap(const struct config_key *key, void *base, void *other);
+
+/* Frees what the values of a section's keys own. */
+void config_keys_clear(enum config_section section, void *base);
 
 #endif

@@ -62,7 +62,7 @@ hold_not_resumed(struct slot_request *r, int code)
 	request_finish(r, code, NULL);
 	if (hold == NULL)
 		return;
-	if (code != SLOT_ELOST && code != SLOT_EUNKNOWN)
+	if (code != SLOT_ELOST && code != SLOT_EUNKNOWN && code != SLOT_EDENIED)
 		conn_say_later(conn);   /* that says nothing of the hold */
 	else if (hold->release == NULL)
 		hold_lose(hold, "disconnected");

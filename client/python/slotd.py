@@ -704,7 +704,7 @@ class _Resume(_Request):
             hold._settle(connection, _values(words[1:]))
             if hold._release:
                 connection._ask(hold._release)
-        elif words[1] in ("lost", "unknown"):
+        elif words[1] in ("lost", "denied", "unknown"):
             connection._lose(hold, "lost")
         else:
             connection._again.append(hold)

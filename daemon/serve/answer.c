@@ -179,9 +179,16 @@ answer_grace(nsec left, char *line)
 }
 
 size_t
-answer_denied(const char *who, char *line)
+answer_denied(const char *rule, const char *section, uint32_t uid, char *line)
 {
-	return ERROR(line, WIRE_ERR_DENIED, "rule=admin ", "only %s may ask for that", who);
+	char name[WIRE_ESCAPED(WIRE_GROUP_MAX)];
+
+	if (section == NULL)
+		return ERROR(line, WIRE_ERR_DENIED, "rule=%s ", "uid %u is no admin of this slotd",
+		    rule, uid);
+	wire_escape(section, strlen(section), false, name, sizeof name);
+	return ERROR(line, WIRE_ERR_DENIED, "rule=%s ", "uid %u may not, by [group %s]", rule, uid,
+	    name);
 }
 
 size_t

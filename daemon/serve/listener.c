@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -16,6 +15,7 @@
 #include <unistd.h>
 
 #include "daemon/config.h"
+#include "daemon/ids.h"
 #include "daemon/log.h"
 #include "daemon/loop.h"
 #include "daemon/serve/answer.h"
@@ -45,14 +45,11 @@ struct listener {
 static gid_t
 group_id(const char *group)
 {
-	const struct group *entry = getgrnam(group);
-	uint64_t number;
+	uint32_t id;
 
-	if (entry != NULL)
-		return entry->gr_gid;
-	if (wire_parse_number(group, strlen(group), UINT32_MAX - 1, &number) < 0)
+	if (ids_find(IDS_GROUPS, group, &id) < 0)
 		fatalx("socket_group: there is no group %s", group);
-	return (gid_t)number;
+	return id;
 }
 
 static void

@@ -15,6 +15,7 @@
 #include "daemon/page.h"
 #include "daemon/serve/answer.h"
 #include "daemon/serve/report.h"
+#include "daemon/serve/rights.h"
 #include "daemon/serve/server.h"
 #include "daemon/serve/session.h"
 #include "proto/wire.h"
@@ -33,6 +34,40 @@ say_error(struct client *client, const struct wire_request *req, enum wire_code 
 	char line[ANSWER_MAX];
 
 	say(client, req, line, answer_error(code, line));
+}
+
+static void
+say_denied(struct client *client, const struct wire_request *req, const struct config_group *group,
+    const char *rule)
+{
+	char line[ANSWER_MAX];
+
+	say(client, req, line, answer_denied(rule, group != NULL ? group->name : NULL, client->uid,
+	    line));
+}
+
+/* False: it has been told so. */
+static bool
+may_use(struct client *client, const struct wire_request *req, const struct config_group *group)
+{
+	const char *rule;
+
+	if (rights_are_open(group) || rights_may_use(client, group, &rule))
+		return true;
+	say_denied(client, req, group, rule);
+	return false;
+}
+
+/* Likewise; group NULL: of the daemon. */
+static bool
+may_admin(struct client *client, const struct wire_request *req, const struct config_group *group)
+{
+	const char *rule;
+
+	if (rights_may_admin(client, group, &rule))
+		return true;
+	say_denied(client, req, group, rule);
+	return false;
 }
 
 /* Hands one request to the arbiter.  It is answered before this returns, or it waits. */
@@ -95,6 +130,8 @@ acquire(struct client *client, const struct wire_request *req)
 	}
 	if (group == NULL)
 		group = &config->other;
+	if (!may_use(client, req, group))
+		return;
 	event.acquire = (struct arb_acquire){
 	    .group = req->group,
 	    .label = req->label[0] != '\0' ? req->label : client->label,
@@ -135,14 +172,16 @@ resume(struct client *client, const struct wire_request *req)
 	const struct config_group *group = config_group(config, req->group);
 	struct arb_event event = {.type = ARB_RESUME};
 
+	if (group == NULL)
+		group = &config->other;
+	if (!may_use(client, req, group))
+		return;
 	event.resume.group = req->group;
 	event.resume.label = req->label[0] != '\0' ? req->label : client->label;
 	event.resume.n_slots = req->n_slots;
 	event.resume.slots = req->slots;
 	event.resume.token = req->token;
 	event.resume.limit = req->limit > 0 ? (int64_t)req->limit : XCH_NO_LIMIT;
-	if (group == NULL)
-		group = &config->other;
 	event.resume.hold = hold_of(req, group);
 	event.resume.drop_on_lapse = group->on_lease_end != 0;
 	event.resume.until = page_inherited_until(loop_page(client->server->loop), req->group,
@@ -260,12 +299,9 @@ end_grace(struct client *client, const struct wire_request *req)
 {
 	struct server *server = client->server;
 	struct pending *pending;
-	char line[ANSWER_MAX];
 
-	if (client->uid != 0 && client->uid != getuid()) {
-		say(client, req, line, answer_denied("root or slotd's own user", line));
+	if (!may_admin(client, req, NULL))
 		return;
-	}
 	pending = pending_take(client, req);
 	if (pending == NULL) {
 		say_error(client, req, WIRE_ERR_NOMEM);

@@ -474,6 +474,7 @@ session_open(struct server *server, int fd)
 	client->fd = fd;
 	client->pid = peer.pid;
 	client->uid = peer.uid;
+	client->gid = peer.gid;
 	pending_init(&client->pendings);
 	event_assign(&client->reader, base, fd, EV_READ | EV_PERSIST, on_readable, client);
 	table_add(&server->clients, client, ++server->last_client);

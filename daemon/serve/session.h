@@ -36,7 +36,7 @@ struct client {
 	struct server *server;
 	int fd;
 	int32_t pid;                    /* 0: unknown */
-	uint32_t uid;
+	uint32_t uid, gid;
 	enum session_state state;
 	bool events, detail;            /* as HELLO said */
 	bool strict;                    /* reads the lease page, as HELLO said */

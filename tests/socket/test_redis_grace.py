@@ -157,7 +157,7 @@ class End(unittest.TestCase):
                    "s.sendall(b'GRACE end\\n'); print(s.recv(1000).decode(), end='')")
             done = subprocess.run(["python3", "-c", ask, slotd.socket], user=65534, group=65534,
                                   capture_output=True, text=True, check=True)
-            self.assertRegex(done.stdout, r"^ERR denied rule=admin only root or slotd's own user")
+            self.assertRegex(done.stdout, r"^ERR denied rule=admin uid \d+ is no admin of this slotd")
 
 
 class Slotctl(unittest.TestCase):

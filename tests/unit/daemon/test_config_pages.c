@@ -21,7 +21,7 @@ static const struct {
 	int64_t min, max;
 	const char *sentence;
 } keys[] = {
-#define KEY(section, name, type, fallback, min, max, sentence)                                     \
+#define KEY(section, name, type, fallback, min, max, change, sentence)                             \
 	{#section, #name, #type, fallback, min, max, sentence},
 #include "daemon/config.def"
 #undef KEY

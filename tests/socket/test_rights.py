@@ -1,0 +1,76 @@
+"""Who may ask for what: rules of groups and of the daemon, by the credentials of the connection."""
+import unittest
+
+from slotd import Daemon
+from user import CONFIG, needs_root, user
+
+RULES = CONFIG + """
+admin_groups = 4001
+[group open]
+limit = 1
+[group users]
+limit = 3
+allow_users = nobody, 2001
+[group groups]
+limit = 3
+allow_groups = 3001 3002
+[group both-*]
+limit = 3
+allow_users = 2001
+allow_groups = 3001
+admin_users = 2002
+[group both-of-all]
+limit = 3
+"""
+DENIED = "ERR denied rule=%s uid %d may not, by \\[group %s\\]"
+
+
+@needs_root
+class Rights(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.slotd = Daemon(RULES)
+        cls.addClassCleanup(cls.slotd.stop)
+
+    def check(self, group, denied, uid, **options):
+        """denied: None, or the rule and the section that do not let that user in"""
+        with user(self.slotd, uid, **options) as client:
+            if denied is None:
+                client.expect(r"OK \d \d+", f"ACQUIRE {group} wait=0")
+                client.expect(r"OK", f"RELEASE {group.split()[0]} 1")
+            else:
+                client.expect(DENIED % (denied[0], uid, denied[1]), f"ACQUIRE {group} wait=0")
+                client.expect(DENIED % (denied[0], uid, denied[1]), f"RESUME {group} 1 65537")
+
+    def test_open(self):
+        self.check("open", None, 2009)
+        self.check("unknown limit=1", None, 2009)
+
+    def test_users(self):
+        denied = ("allow_users", "users")
+        self.check("users", None, 2001)
+        self.check("users", None, 65534)
+        self.check("users", None, 0)                    # and slotd's own user
+        self.check("users", denied, 2002)
+        self.check("users", denied, 2002, gid=2001, groups=[65534, 2001])
+
+    def test_groups(self):
+        denied = ("allow_groups", "groups")
+        self.check("groups", None, 2009, gid=3001)
+        self.check("groups", None, 2009, groups=[3, 3002, 9])
+        self.check("groups", denied, 2009)
+        self.check("groups", denied, 3001, gid=9)
+        self.check("groups", denied, 2009, groups=range(1000))
+        self.check("groups", None, 2009, groups=range(3001, 4000))
+
+    def test_glob(self):
+        denied = ("allow_users,allow_groups", "both-\\*")
+        self.check("both-1", None, 2001)
+        self.check("both-1", None, 2009, groups=[3001])
+        self.check("both-1", denied, 2002)              # who may change it, no more
+        self.check("both-1", denied, 2009, groups=[4001])
+        self.check("both-of-all", None, 2009)           # nothing is inherited
+
+
+if __name__ == "__main__":
+    unittest.main()
