@@ -37,8 +37,8 @@ struct backend {
 	void (*ended)(void *arg, uint64_t client, uint64_t request, enum backend_end how);
 	void *ended_arg;
 
-	/* Why a link is down, in a stable word and for people. */
-	void (*why_down)(const struct backend *backend, const char **reason, const char **text);
+	/* Why a link is down, in a stable word and for people.  False: every link is up. */
+	bool (*why_down)(const struct backend *backend, const char **reason, const char **text);
 
 	/* Calls fn with each of its counters, for STATS. */
 	void (*stats)(const struct backend *backend,

@@ -350,6 +350,12 @@ loop_end_grace(struct loop *loop, uint64_t client, uint64_t request)
 	loop->backend->end_grace(loop->backend, client, request);
 }
 
+bool
+loop_is_down(const struct loop *loop, const char **reason, const char **text)
+{
+	return loop->backend->why_down(loop->backend, reason, text);
+}
+
 void
 loop_stats(const struct loop *loop, void (*fn)(void *arg, const char *name, uint64_t value),
     void *arg)

@@ -40,6 +40,8 @@ const struct page *loop_page(const struct loop *loop);
 nsec loop_grace(const struct loop *loop, const char *group);
 /* Ends the grace of every group; the request is answered with the action hook. */
 void loop_end_grace(struct loop *loop, uint64_t client, uint64_t request);
+/* False: every link of the backend is up; else why not, in a stable word and for people. */
+bool loop_is_down(const struct loop *loop, const char **reason, const char **text);
 void loop_stats(const struct loop *loop,         /* the backend's counters */
     void (*fn)(void *arg, const char *name, uint64_t value), void *arg);
 

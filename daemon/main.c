@@ -17,6 +17,7 @@
 #include "daemon/lock.h"
 #include "daemon/log.h"
 #include "daemon/loop.h"
+#include "daemon/manager.h"
 #include "daemon/page.h"
 #include "daemon/serve/listener.h"
 #include "daemon/serve/server.h"
@@ -26,6 +27,7 @@
 enum { EXIT_USAGE = 64, EXIT_CONFIG = 78 };
 
 #define OWN_FDS 48              /* descriptors that are not a client's, with room to spare */
+#define LAST_S 30               /* ample for the end of every connection and of slotd itself */
 
 struct options {
 	const char *config, *socket, *redis;
@@ -246,6 +248,17 @@ on_gone(void *arg)
 
 /* ---------------------------------------------------------------- the end */
 
+/* stop_ms can be longer than the manager would wait by itself; LAST_S is for what comes after it. */
+static void
+tell_stopping(const struct config *config)
+{
+	char state[80];
+
+	snprintf(state, sizeof state, "STOPPING=1\nEXTEND_TIMEOUT_USEC=%lld",
+	    ((long long)config->stop_ms + LAST_S * 1000) * 1000);
+	systemd_try_notify(state);
+}
+
 static void
 on_signal(evutil_socket_t signal, short what, void *arg)
 {
@@ -253,7 +266,7 @@ on_signal(evutil_socket_t signal, short what, void *arg)
 
 	(void)what;
 	log_info("stopping: signal %d", (int)signal);
-	systemd_notify("STOPPING=1");
+	tell_stopping(running->server.config);
 	listener_free(running->listener);
 	running->listener = NULL;
 	server_stop(&running->server);
@@ -289,6 +302,7 @@ main(int argc, char **argv)
 	struct xch_daemon self;
 	struct page *page;
 	struct loop *loop;
+	struct manager *manager;
 	struct event *term, *interrupt, *hangup;
 	char *path = NULL;
 	int fd;
@@ -319,16 +333,20 @@ main(int argc, char **argv)
 	log_info("slotd " SLOTD_VERSION " listens on %s (libevent %s, install %016" PRIx64
 	    ", generation %" PRIu64 ")", fd >= 0 ? path : config->socket, event_get_version(),
 	    running.lock.install, running.lock.generation);
+	manager = manager_new(&running.server);
 	systemd_notify("READY=1");
 
-	while (running.server.is_running)
+	while (running.server.is_running) {
 		loop_turn(loop);
+		manager_turn(manager);
+	}
 	loop_finish(loop);
 
 	event_free(term);
 	event_free(interrupt);
 	event_free(hangup);
 	listener_free(running.listener);
+	manager_free(manager);
 	server_fini(&running.server);
 	loop_free(loop);
 	page_free(page);

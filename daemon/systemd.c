@@ -3,17 +3,18 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "daemon/log.h"
 
 #define FIRST_FD 3              /* the manager's sockets are numbered from here */
+#define NOTIFY_S 1              /* a manager that is busy for longer does not stop us */
 
 static int
 option(int fd, int name)
@@ -66,27 +67,62 @@ systemd_listen_fd(char **path)
 	return FIRST_FD;
 }
 
-void
-systemd_notify(const char *state)
+/* -> false if the manager has not taken it in that time; errno says why */
+static bool
+send_state(const char *to, const char *state, time_t wait_s)
 {
-	const char *to = getenv("NOTIFY_SOCKET");
+	const struct timeval most = {.tv_sec = wait_s};
 	struct sockaddr_un addr = {.sun_family = AF_UNIX};
-	socklen_t len;
-	int fd;
+	socklen_t len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(to));
+	int fd, error;
+	bool done;
 
-	if (to == NULL || to[0] == '\0')
-		return;
 	if (strlen(to) >= sizeof(addr.sun_path)) {
-		log_warnx("NOTIFY_SOCKET is too long");
-		return;
+		errno = ENAMETOOLONG;
+		return false;
 	}
 	strcpy(addr.sun_path, to);
-	len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(to));
 	if (to[0] == '@')
 		addr.sun_path[0] = '\0';        /* an abstract socket */
 	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd < 0 || sendto(fd, state, strlen(state), MSG_NOSIGNAL, (struct sockaddr *)&addr, len) < 0)
+	if (fd < 0)
+		return false;
+	done = setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &most, sizeof most) == 0 &&
+	    sendto(fd, state, strlen(state), MSG_NOSIGNAL | (wait_s > 0 ? 0 : MSG_DONTWAIT),
+		(struct sockaddr *)&addr, len) >= 0;
+	error = errno;
+	close(fd);
+	errno = error;
+	return done;
+}
+
+static const char *
+manager_address(void)
+{
+	const char *to = getenv("NOTIFY_SOCKET");
+
+	return to != NULL && to[0] != '\0' ? to : NULL;
+}
+
+bool
+systemd_is_manager(void)
+{
+	return manager_address() != NULL;
+}
+
+void
+systemd_notify(const char *state)
+{
+	const char *to = manager_address();
+
+	if (to != NULL && !send_state(to, state, NOTIFY_S))
 		log_warn("telling the service manager at %s", to);
-	if (fd >= 0)
-		close(fd);
+}
+
+bool
+systemd_try_notify(const char *state)
+{
+	const char *to = manager_address();
+
+	return to == NULL || send_state(to, state, 0);
 }

@@ -422,7 +422,7 @@ redis_end_grace(struct backend *backend, uint64_t client, uint64_t request)
 		markers_end_grace(&redis->markers, link);
 }
 
-static void
+static bool
 redis_why_down(const struct backend *backend, const char **reason, const char **text)
 {
 	const struct redis *redis = (const struct redis *)backend;
@@ -433,6 +433,7 @@ redis_why_down(const struct backend *backend, const char **reason, const char **
 			trouble = redis->links[i].trouble;
 	*reason = trouble_word(trouble);
 	*text = trouble_text(trouble);
+	return !redis->health.is_whole;
 }
 
 static void

@@ -1,6 +1,7 @@
 """What slotd and systemd say to each other, without a systemd that runs: the units as its tools judge
 them, a socket handed over, readiness told."""
 import os
+import re
 import shutil
 import signal
 import socket
@@ -9,6 +10,7 @@ import subprocess
 import tempfile
 import unittest
 
+from redis import Redis
 from slotd import SLOTD, TIMEOUT, WRAP, Client, Log, wait_end
 
 UNITS = "systemd"
@@ -85,6 +87,13 @@ class Service(InDirectory):
         self.assertEqual(wait_end(self.process, "slotd"), 0, str(self.log))
         self.log.join()
 
+    def until(self, notify, pattern):
+        """-> the lines that are told until one matches as a whole, with that one"""
+        lines = []
+        while not lines or not re.fullmatch(pattern, lines[-1]):
+            lines += notify.recv(4096).decode().split("\n")
+        return lines
+
     def notifications(self, address):
         notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.addCleanup(notify.close)
@@ -96,11 +105,11 @@ class Service(InDirectory):
         notify = self.notifications(address)
         self.start(*WRAP, SLOTD, "--config", "/dev/null", "--socket", self.path("s"),
                    NOTIFY_SOCKET=name)
-        self.assertIn(b"READY=1", notify.recv(4096).split(b"\n"))
+        self.until(notify, "READY=1")
         with Client(self.path("s")) as client:        # ready means: one can connect
             client.expect("OK pong", "PING")
         self.terminate()
-        self.assertIn(b"STOPPING=1", notify.recv(4096).split(b"\n"))
+        self.assertIn("STOPPING=1", self.until(notify, r"EXTEND_TIMEOUT_USEC=\d+"))
 
     def test_notify_by_path(self):
         self.tell_and_end(self.path("notify"), self.path("notify"))
@@ -108,6 +117,49 @@ class Service(InDirectory):
     def test_notify_by_abstract_name(self):
         name = f"slotd-test-{os.getpid()}"
         self.tell_and_end(f"\0{name}", f"@{name}")
+
+    def test_status(self):
+        notify = self.notifications(self.path("notify"))
+        self.start(*WRAP, SLOTD, "--config", "/dev/null", "--socket", self.path("s"),
+                   NOTIFY_SOCKET=self.path("notify"))
+        with Client(self.path("s")) as client:
+            client.expect(r"OK 1 \d+", "ACQUIRE g limit=1")
+            client.send("#w ACQUIRE g limit=1 wait=forever")
+            told = self.until(notify, "STATUS=groups 1, holds 1, waiters 1; this host alone")
+            client.expect("OK", "RELEASE g 1")
+            client.expect(r"#w OK 1 \d+")
+            told += self.until(notify, "STATUS=groups 1, holds 1, waiters 0; this host alone")
+        told = [line for line in told if line.startswith("STATUS=")]
+        self.assertEqual(sorted(set(told)), sorted(told))       # once each: what changes
+        self.terminate()
+
+    def test_status_of_redis(self):
+        notify = self.notifications(self.path("notify"))
+        redis = Redis(running=False)
+        self.addCleanup(redis.close)
+        self.start(*WRAP, SLOTD, "--config", self.write("conf", redis.config()), "--socket",
+                   self.path("s"), NOTIFY_SOCKET=self.path("notify"))
+        self.until(notify, "STATUS=.*; Redis cannot be reached")
+        redis.start()
+        self.until(notify, "STATUS=.*; Redis is up.*")
+        self.terminate()
+
+    def test_watchdog(self):
+        notify = self.notifications(self.path("notify"))
+        self.start("sh", "-c", 'export WATCHDOG_PID=$$; exec "$@"', "sh", *WRAP, SLOTD, "--config",
+                   "/dev/null", "--socket", self.path("s"), NOTIFY_SOCKET=self.path("notify"),
+                   WATCHDOG_USEC="200000")
+        self.until(notify, "READY=1")
+        for _ in range(3):
+            self.until(notify, "WATCHDOG=1")
+        self.terminate()
+
+    def test_a_watchdog_of_another_process(self):
+        notify = self.notifications(self.path("notify"))
+        self.start(*WRAP, SLOTD, "--config", "/dev/null", "--socket", self.path("s"),
+                   NOTIFY_SOCKET=self.path("notify"), WATCHDOG_USEC="200000", WATCHDOG_PID="1")
+        self.assertNotIn("WATCHDOG=1", self.until(notify, "STATUS=.*"))
+        self.terminate()
 
     def activate(self, config, *options):
         """Starts slotd by the first connection to a socket of systemd-socket-activate.  -> it"""
@@ -144,7 +196,7 @@ class Service(InDirectory):
         notify = self.notifications(self.path("notify"))
         self.start(*WRAP, SLOTD, "--config", "/dev/null", "--socket", self.path("s"),
                    LISTEN_PID="1", LISTEN_FDS="1", NOTIFY_SOCKET=self.path("notify"))
-        self.assertIn(b"READY=1", notify.recv(4096).split(b"\n"))
+        self.until(notify, "READY=1")
         with Client(self.path("s")) as client:
             client.expect("OK pong", "PING")
         self.terminate()
