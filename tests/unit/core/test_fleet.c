@@ -3,6 +3,8 @@
 
 #include "tests/unit/core/rig.h"
 
+#include <stdio.h>
+
 static struct rig *r;
 
 static void
