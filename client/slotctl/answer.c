@@ -48,12 +48,13 @@ answer_get(struct slot_conn *conn, const char *verb, const char *argument, struc
 }
 
 int
-ctl_connect(const struct ctl *c, struct slot_conn **conn)
+ctl_connect(const struct ctl *c, int64_t reconnect_ms, struct slot_conn **conn)
 {
 	struct slot_connect_options how = SLOT_CONNECT_OPTIONS_INIT;
 
 	how.path = c->socket;
 	how.async = 1;
+	how.reconnect_ms = reconnect_ms;
 	return slot_connect(conn, &how);
 }
 
@@ -61,7 +62,7 @@ int
 ctl_ask(const struct ctl *c, const char *verb, const char *argument, struct answer *answer)
 {
 	struct slot_conn *conn;
-	int code = ctl_connect(c, &conn), status = 0;
+	int code = ctl_connect(c, -1, &conn), status = 0;
 
 	if (code == 0)
 		code = answer_get(conn, verb, argument, answer);

@@ -25,7 +25,8 @@ void answer_free(struct answer *answer);
  * been explained. */
 int ctl_ask(const struct ctl *c, const char *verb, const char *argument, struct answer *answer);
 
-/* One attempt: who looks wants to know now that nobody is there.  -> as slot_connect(). */
-int ctl_connect(const struct ctl *c, struct slot_conn **conn);
+/* One attempt: who looks wants to know now that nobody is there.  reconnect_ms is as in libslot: 0
+ * for those who ask again and again, and say so when slotd is away.  -> as slot_connect(). */
+int ctl_connect(const struct ctl *c, int64_t reconnect_ms, struct slot_conn **conn);
 
 #endif

@@ -35,7 +35,7 @@ static int
 ask(const struct ctl *c, const char *word, int64_t *left, bool *is_away)
 {
 	struct slot_conn *conn;
-	int code = ctl_connect(c, &conn), status = 0;
+	int code = ctl_connect(c, -1, &conn), status = 0;
 
 	*left = 0;
 	if (code == 0)

@@ -23,6 +23,7 @@ enum {
 	OF_LIST = 8,
 	OF_SHOW = 16,           /* prints what slotd knows */
 	OF_GRACE = 32,
+	OF_WATCH = 64,          /* prints rows, which change */
 };
 
 static const struct command {
@@ -37,10 +38,10 @@ static const struct command {
 	    "run a command while holding a slot of GROUP"},
 	{"acquire", ctl_acquire, OF_ALL | OF_HOLD, "GROUP", false,
 	    "print a slot and its token; hold it while stdin is open"},
-	{"list", ctl_list, OF_ALL | OF_SHOW | OF_LIST, "[GLOB]", false, "show the groups"},
-	{"status", ctl_status, OF_ALL | OF_SHOW, "GROUP", false, "show one group"},
-	{"holders", ctl_holders, OF_ALL | OF_SHOW, "GROUP", false, "show who holds its slots"},
-	{"waiters", ctl_waiters, OF_ALL | OF_SHOW, "GROUP", false,
+	{"list", ctl_list, OF_ALL | OF_SHOW | OF_WATCH | OF_LIST, "[GLOB]", false, "show the groups"},
+	{"status", ctl_status, OF_ALL | OF_SHOW | OF_WATCH, "GROUP", false, "show one group"},
+	{"holders", ctl_holders, OF_ALL | OF_SHOW | OF_WATCH, "GROUP", false, "show who holds its slots"},
+	{"waiters", ctl_waiters, OF_ALL | OF_SHOW | OF_WATCH, "GROUP", false,
 	    "show who waits for one, in order"},
 	{"stats", ctl_stats, OF_ALL | OF_SHOW, NULL, false, "show the counters of slotd"},
 	{"ping", ctl_ping, OF_ALL | OF_SHOW, NULL, false, "show whether slotd answers"},
@@ -53,7 +54,7 @@ static const struct command {
 /* Options without a letter are known by a number behind those of letters. */
 enum {
 	OPT_SOCKET = 256, OPT_LABEL, OPT_COUNT, OPT_HOLD, OPT_ON_LOST, OPT_STRICT, OPT_KILL_AFTER,
-	OPT_JSON, OPT_NAMES, OPT_YES,
+	OPT_JSON, OPT_NAMES, OPT_YES, OPT_WATCH, OPT_INTERVAL,
 };
 
 static const struct option_help {
@@ -82,6 +83,8 @@ static const struct option_help {
 	{"verbose", 'v', NULL, OF_HOLD, "say on stderr what happens"},
 	{"json", OPT_JSON, NULL, OF_SHOW, "for programs"},
 	{"names", OPT_NAMES, NULL, OF_LIST, "names only, one a line"},
+	{"watch", OPT_WATCH, NULL, OF_WATCH, "go on with what changes, until ^C"},
+	{"interval", OPT_INTERVAL, "TIME", OF_WATCH, "look so often with --watch (1s)"},
 	{"yes", OPT_YES, NULL, OF_GRACE, "do not ask whether nothing is held"},
 	{"socket", OPT_SOCKET, "PATH", OF_ALL, "default: $SLOTD_SOCKET, else " SLOT_SOCKET},
 	{"help", 'h', NULL, OF_ALL, "print this"},
@@ -199,6 +202,11 @@ take_option(struct ctl *c, int value, const char *arg)
 			return no_unit ? no_unit_text : time_text;
 		c->wait_ms = ms;
 		return NULL;
+	case OPT_INTERVAL:
+		if (!ctl_time(arg, &ms, &no_unit) || ms == 0)
+			return no_unit ? no_unit_text : time_text;
+		c->interval_ms = ms;
+		return NULL;
 	case OPT_HOLD:
 		if (!ctl_time(arg, &ms, &no_unit) || ms == 0)
 			return no_unit ? no_unit_text : time_text;
@@ -232,6 +240,9 @@ take_option(struct ctl *c, int value, const char *arg)
 		return NULL;
 	case OPT_JSON:
 		c->json = true;
+		return NULL;
+	case OPT_WATCH:
+		c->watch = true;
 		return NULL;
 	case OPT_YES:
 		c->yes = true;
@@ -307,6 +318,8 @@ run_command(struct ctl *c, const struct command *command, int argc, char **argv)
 		return bad_usage(command, "one word too many", argv[optind]);
 	if (c->strict && c->warn_on_loss)
 		return bad_usage(command, "not with --on-lost=warn", "--strict");
+	if (c->watch && c->names)
+		return bad_usage(command, "not with --names", "--watch");
 	c->rest = argv + optind;
 	return command->function(c);
 }
@@ -333,6 +346,7 @@ main(int argc, char **argv)
 		.count = 1,
 		.wait_ms = SLOT_WAIT_FOREVER,
 		.kill_after_ms = -1,
+		.interval_ms = 1000,
 		.no_slot_exit = CTL_NO_SLOT,
 	};
 	int status;

@@ -5,6 +5,7 @@
 
 #include "client/slotctl/answer.h"
 #include "client/slotctl/field.h"
+#include "client/slotctl/follow.h"
 #include "client/slotctl/slotctl.h"
 #include "client/slotctl/table.h"
 
@@ -15,18 +16,25 @@ finish(struct answer *answer)
 	return ctl_printed();
 }
 
-static int
-show_table(const struct ctl *c, const char *verb, const struct column *columns, int n)
+int
+ctl_show(const struct ctl *c, const char *verb, const struct column *columns, int n)
 {
+	struct table table = {.columns = columns, .n = n};
 	struct answer answer;
-	int status = ctl_ask(c, verb, c->arg, &answer);
+	int status;
 
-	if (status != 0)
+	if (c->watch)
+		return ctl_follow(c, verb, columns, n);
+	if ((status = ctl_ask(c, verb, c->arg, &answer)) != 0)
 		return status;
-	if (c->json)
+	if (c->json) {
 		json_print_array(&answer);
-	else
-		table_print(&answer, columns, n);
+	} else {
+		table_fit(&table, &answer);
+		table_print_row(&table, NULL);
+		for (size_t i = 0; i < answer.n; i++)
+			table_print_row(&table, answer.line[i]);
+	}
 	return finish(&answer);
 }
 
@@ -34,7 +42,7 @@ int
 ctl_list(const struct ctl *c)
 {
 	static const struct column columns[] = {
-		{"group", "GROUP", TEXT}, {"limit", "LIMIT", NUMBER}, {"held", "HELD", NUMBER},
+		{"group", "GROUP", TEXT | KEY}, {"limit", "LIMIT", NUMBER}, {"held", "HELD", NUMBER},
 		{"idle", "IDLE", NUMBER}, {"ending", "ENDING", NUMBER},
 		{"waiting", "WAITING", NUMBER}, {"oldest_wait", "OLDEST", AGE},
 	};
@@ -43,7 +51,7 @@ ctl_list(const struct ctl *c)
 	int status;
 
 	if (!c->names || c->json)
-		return show_table(c, "LIST", columns, sizeof columns / sizeof columns[0]);
+		return ctl_show(c, "LIST", columns, sizeof columns / sizeof columns[0]);
 
 	status = ctl_ask(c, "LIST", c->arg, &answer);
 	if (status != 0)
@@ -58,23 +66,34 @@ int
 ctl_holders(const struct ctl *c)
 {
 	static const struct column columns[] = {
-		{"slot", "SLOT", NUMBER}, {"pid", "PID", NUMBER}, {"uid", "UID", NUMBER},
-		{"age", "AGE", AGE}, {"token", "TOKEN", NUMBER}, {"label", "LABEL", TEXT},
+		{"slot", "SLOT", NUMBER | KEY}, {"pid", "PID", NUMBER}, {"uid", "UID", NUMBER},
+		{"age", "AGE", AGE}, {"token", "TOKEN", NUMBER | KEY}, {"label", "LABEL", TEXT},
 	};
 
-	return show_table(c, "HOLDERS", columns, sizeof columns / sizeof columns[0]);
+	return ctl_show(c, "HOLDERS", columns, sizeof columns / sizeof columns[0]);
 }
 
 int
 ctl_waiters(const struct ctl *c)
 {
 	static const struct column columns[] = {
-		{"place", "PLACE", NUMBER}, {"n", "N", NUMBER}, {"limit", "LIMIT", NUMBER},
-		{"pid", "PID", NUMBER}, {"uid", "UID", NUMBER}, {"age", "AGE", AGE},
-		{"left", "LEFT", AGE}, {"label", "LABEL", TEXT},
+		{"place", "PLACE", NUMBER}, {"n", "N", NUMBER | KEY}, {"limit", "LIMIT", NUMBER | KEY},
+		{"pid", "PID", NUMBER | KEY}, {"uid", "UID", NUMBER | KEY}, {"age", "AGE", AGE},
+		{"left", "LEFT", AGE}, {"label", "LABEL", TEXT | KEY},
 	};
 
-	return show_table(c, "WAITERS", columns, sizeof columns / sizeof columns[0]);
+	return ctl_show(c, "WAITERS", columns, sizeof columns / sizeof columns[0]);
+}
+
+static void
+print_pairs(const struct answer *answer)
+{
+	int width = table_pairs_width(answer);
+	struct field f;
+
+	for (size_t i = 0; i < answer->n; i++)
+		for (const char *line = answer->line[i]; field_next(&line, &f);)
+			table_print_pair(&f, width);
 }
 
 static int
@@ -89,7 +108,7 @@ show_pairs(const struct ctl *c, const char *verb)
 		json_print_object(answer.line, answer.n);
 		printf("\n");
 	} else {
-		table_print_pairs(&answer);
+		print_pairs(&answer);
 	}
 	return finish(&answer);
 }
@@ -97,7 +116,7 @@ show_pairs(const struct ctl *c, const char *verb)
 int
 ctl_status(const struct ctl *c)
 {
-	return show_pairs(c, "STATUS");
+	return c->watch ? ctl_follow(c, "STATUS", NULL, 0) : show_pairs(c, "STATUS");
 }
 
 int

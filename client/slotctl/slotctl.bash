@@ -6,7 +6,7 @@ _slotctl()
 	local line=${COMP_LINE:0:COMP_POINT} words cur command= group= options= prefix name i
 	local socket=() names=()
 	local hold='--limit --wait --nonblock --conflict-exit-code --count --label --hold --quiet'
-	local all='--socket --help --version'
+	local watch='--watch --interval' all='--socket --help --version'
 
 	COMPREPLY=()
 	read -ra words <<<"$line"
@@ -22,7 +22,7 @@ _slotctl()
 		--socket=*)
 			socket=("${words[i]}") ;;
 		-[lwE] | --limit | --wait | --conflict-exit-code | --count | --label | --hold | \
-			--on-lost | --kill-after)
+			--on-lost | --kill-after | --interval)
 			((i++)) ;;
 		-*) ;;
 		*)
@@ -50,7 +50,8 @@ _slotctl()
 	'') options=$all ;;
 	run) options="$hold --verbose --close --on-lost --strict --kill-after $all" ;;
 	acquire) options="$hold --verbose $all" ;;
-	list) options="--json --names $all" ;;
+	list) options="--json --names $watch $all" ;;
+	status | holders | waiters) options="--json $watch $all" ;;
 	grace) options="--json --yes $all" ;;
 	*) options="--json $all" ;;
 	esac

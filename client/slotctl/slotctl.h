@@ -24,6 +24,8 @@ struct ctl {
 	const char *arg;        /* GROUP, or GLOB; NULL: none */
 	char **rest;            /* the command to run; ends with NULL */
 	bool json, names;
+	bool watch;             /* and go on with what changes */
+	int64_t interval_ms;    /* between two looks */
 	bool yes;               /* what can do harm is confirmed */
 	bool verbose, quiet;
 	uint32_t limit;         /* 0: the configured one */

@@ -5,8 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client/slotctl/field.h"
-
 #define CELL_SIZE 800           /* a decoded value with each byte as %XX */
 
 /* ------------------------------------------------------------------------------ for programs */
@@ -49,7 +47,7 @@ format_cell(const struct field *f, int kind, char cell[CELL_SIZE])
 
 	if (f->none)
 		return text_format("-", cell, CELL_SIZE);
-	if (kind != AGE)
+	if ((kind & ~KEY) != AGE)
 		return text_format(f->value, cell, CELL_SIZE);
 	ctl_age(strtoll(f->value, NULL, 10), age);
 	return text_format(age, cell, CELL_SIZE);
@@ -68,16 +66,33 @@ column_cell(const struct column *column, const char *line, char cell[CELL_SIZE])
 	return format_cell(&f, column->kind, cell);
 }
 
-static void
-print_row(const struct column *columns, int n, const int *widths, const char *line)
+void
+table_fit(struct table *t, const struct answer *answer)
+{
+	char cell[CELL_SIZE];
+	int width;
+
+	for (int i = 0; i < t->n; i++) {
+		if ((width = column_cell(&t->columns[i], NULL, cell)) > t->widths[i])
+			t->widths[i] = width;
+		for (size_t row = 0; row < answer->n; row++) {
+			width = column_cell(&t->columns[i], answer->line[row], cell);
+			if (width > t->widths[i])
+				t->widths[i] = width;
+		}
+	}
+}
+
+void
+table_print_row(const struct table *t, const char *line)
 {
 	char cell[CELL_SIZE];
 
-	for (int i = 0; i < n; i++) {
-		int blanks = widths[i] - column_cell(&columns[i], line, cell);
-		bool is_last = i == n - 1;
+	for (int i = 0; i < t->n; i++) {
+		int blanks = t->widths[i] - column_cell(&t->columns[i], line, cell);
+		bool is_last = i == t->n - 1;
 
-		if (columns[i].kind != TEXT)
+		if ((t->columns[i].kind & ~KEY) != TEXT)
 			printf("%*s%s", blanks, "", cell);
 		else
 			printf("%s%*s", cell, is_last ? 0 : blanks, "");
@@ -85,27 +100,9 @@ print_row(const struct column *columns, int n, const int *widths, const char *li
 	}
 }
 
-void
-table_print(const struct answer *answer, const struct column *columns, int n)
+int
+table_pairs_width(const struct answer *answer)
 {
-	int widths[MAX_COLUMNS], width;
-	char cell[CELL_SIZE];
-
-	for (int i = 0; i < n; i++) {
-		widths[i] = column_cell(&columns[i], NULL, cell);
-		for (size_t row = 0; row < answer->n; row++)
-			if ((width = column_cell(&columns[i], answer->line[row], cell)) > widths[i])
-				widths[i] = width;
-	}
-	print_row(columns, n, widths, NULL);
-	for (size_t row = 0; row < answer->n; row++)
-		print_row(columns, n, widths, answer->line[row]);
-}
-
-void
-table_print_pairs(const struct answer *answer)
-{
-	char cell[CELL_SIZE];
 	struct field f;
 	int width = 0;
 
@@ -113,10 +110,14 @@ table_print_pairs(const struct answer *answer)
 		for (const char *line = answer->line[row]; field_next(&line, &f);)
 			if ((int)strlen(f.key) > width)
 				width = (int)strlen(f.key);
-	for (size_t row = 0; row < answer->n; row++) {
-		for (const char *line = answer->line[row]; field_next(&line, &f);) {
-			format_cell(&f, strcmp(f.key, "oldest_wait") == 0 ? AGE : TEXT, cell);
-			printf("%-*s  %s\n", width, f.key, cell);
-		}
-	}
+	return width;
+}
+
+void
+table_print_pair(const struct field *f, int width)
+{
+	char cell[CELL_SIZE];
+
+	format_cell(f, strcmp(f->key, "oldest_wait") == 0 ? AGE : TEXT, cell);
+	printf("%-*s  %s\n", width, f->key, cell);
 }

@@ -5,19 +5,37 @@
 #include <stddef.h>
 
 #include "client/slotctl/answer.h"
+#include "client/slotctl/field.h"
 
 #define MAX_COLUMNS 16
 
+/* What kind of a column it is; with KEY lines that agree in it, and in all others that have it, tell
+ * of the same thing. */
+enum { TEXT, NUMBER, AGE, KEY = 4 };
+
 struct column {
 	const char *key, *title;
-	enum { TEXT, NUMBER, AGE } kind;
+	int kind;
 };
 
-/* A title, and a row for each line. */
-void table_print(const struct answer *answer, const struct column *columns, int n);
+struct table {
+	const struct column *columns;
+	int n;
+	int widths[MAX_COLUMNS];        /* begin with 0 */
+};
 
-/* One "name  value" a line. */
-void table_print_pairs(const struct answer *answer);
+/* Widens the columns to what they have to hold, their titles too. */
+void table_fit(struct table *t, const struct answer *answer);
+
+/* The title: line is NULL. */
+void table_print_row(const struct table *t, const char *line);
+
+/* One "name  value" a line, the names as wide as width; table_pairs_width() is that of the widest. */
+void table_print_pair(const struct field *f, int width);
+int table_pairs_width(const struct answer *answer);
+
+/* Asks for a list and prints it, as --json and --watch say.  -> exit status */
+int ctl_show(const struct ctl *c, const char *verb, const struct column *columns, int n);
 
 /* One object of what so many lines say; without a line end. */
 void json_print_object(char *const *lines, size_t n);
