@@ -13,6 +13,7 @@
 #define WIRE_LINE_MAX  1024     /* bytes of a line, its line end included */
 #define WIRE_GROUP_MAX 128      /* bytes of a group's name, decoded */
 #define WIRE_LABEL_MAX 64       /* bytes of a label, decoded */
+#define WIRE_WHY_MAX   100      /* of a reason, decoded */
 #define WIRE_TAG_MAX   32
 #define WIRE_N_MAX     64       /* slots at once */
 #define WIRE_LIMIT_MAX 1000000  /* of slot numbers too */

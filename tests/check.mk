@@ -133,7 +133,7 @@ $(B)/sim: $(SIM) $(CORE_OBJ)
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^
 
 # stories take the place of the simulator's plan, clients and faults
-SIM_STAGE := $(foreach name,check daemon link message page random server trace world,$(O)/tests/sim/$(name).o)
+SIM_STAGE := $(foreach name,check daemon link live message page random server trace world,$(O)/tests/sim/$(name).o)
 
 $(B)/scenario: $(SCENARIO) $(SIM_STAGE) $(O)/daemon/serve/answer.o $(O)/daemon/log.o $(CORE_OBJ)
 	$(if $(Q),@echo "  LINK    $@")

@@ -149,7 +149,9 @@ struct group {
 	uint32_t n_classes;
 	TAILQ_HEAD(, adopt) adopts;
 
-	int64_t configured, asked, live;
+	int64_t configured, asked;
+	int64_t live;           /* as last heard, and ... */
+	nsec live_until;        /* ... how long it is known to stay so; NSEC_NEVER: until we are told */
 	uint32_t max_waiters;   /* 0: any number */
 	bool drop_on_lapse;
 	enum arb_on_down on_down;
@@ -258,6 +260,7 @@ bool group_is_valid(const struct arb *arb, const struct group *g);
 bool group_is_contended(const struct arb *arb, const struct group *g);
 bool group_is_alone(const struct arb *arb, const struct group *g);
 nsec group_away_at(const struct arb *arb, const struct group *g);
+void group_check_live(const struct arb *arb, struct group *g);
 int64_t group_limit(const struct group *g, int64_t own);        /* effective, or XCH_NO_LIMIT */
 void group_unsync(struct group *g);
 void group_due(struct arb *arb, struct group *g);

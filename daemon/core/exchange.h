@@ -117,7 +117,8 @@ struct xch_reply {
 	const uint64_t *full;     /* now-or-never wants that are answered */
 	const uint64_t *refused;  /* adopts */
 
-	int64_t live_limit;     /* the group's live limit, or XCH_NO_LIMIT */
+	int64_t live_limit;     /* the group's live limit, or XCH_NO_LIMIT; a pause is one of 0 */
+	usec live_left;         /* how long that stays so; or USEC_NEVER */
 	uint32_t in_use;        /* slots, of all daemons */
 	uint32_t others;        /* waiters of other daemons in the queue */
 	uint64_t version;       /* the group's clock: what was said later is greater */

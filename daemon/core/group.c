@@ -66,6 +66,7 @@ group_get(struct arb *arb, const char *name, enum wire_code *why)
 	LIST_INIT(&g->classes);
 	TAILQ_INIT(&g->adopts);
 	g->configured = g->asked = g->live = XCH_NO_LIMIT;
+	g->live_until = NSEC_NEVER;
 	g->high = arb->high_forgotten;
 	g->renew_at = g->look_at = NSEC_NEVER;
 	g->quiet_since = NSEC_NEVER;
@@ -263,11 +264,25 @@ group_due(struct arb *arb, struct group *g)
 	}
 }
 
+/* The live limit was set for a time, and that is over: what is in force now the backend knows. */
+void
+group_check_live(const struct arb *arb, struct group *g)
+{
+	if (arb->now < g->live_until || !RULE(LIVE_ENDS))
+		return;
+	g->live = XCH_NO_LIMIT;
+	g->live_until = NSEC_NEVER;
+	g->doubt = true;
+	if (g->slots.n > 0 || g->n_waiters > 0)
+		g->poke = true;
+}
+
 void
 group_tick(struct arb *arb, struct group *g)
 {
 	if (RULE(EXPIRE) && g->deadline != 0 && !group_is_valid(arb, g))
 		lapse(arb, g);
+	group_check_live(arb, g);
 	proof_tick(arb, g);
 	if (g->request != NULL && arb->now >= g->hang_at) {
 		g->hang_at = arb->now + arb->conf.command_timeout;
@@ -312,6 +327,8 @@ group_rearm(struct arb *arb, struct group *g)
 	else if (up && (g->slots.n > 0 || !TAILQ_EMPTY(&g->adopts)))
 		sooner(&at, g->renew_at);
 	sooner(&at, proof_due(arb, g));
+	if (RULE(LIVE_ENDS))
+		sooner(&at, g->live_until);
 	if (!up && g->n_waiters > 0 && g->on_down != ARB_DOWN_WAIT && arb->now < group_away_at(arb, g))
 		sooner(&at, group_away_at(arb, g));
 	if (up && !TAILQ_EMPTY(&g->idle_by_age))

@@ -53,7 +53,11 @@
 	X(IDLE_ORDER, "an idle slot is given to one who comes later")                           \
 	X(HAND_OVER_ALONE, "slots are handed over at home while somebody elsewhere waits")      \
 	X(OWN_IDLE_BACK, "a waiter is queued while a slot lies idle at home")                   \
-	X(SKIP_TOO_BIG, "a request for more than the limit waits for ever")
+	X(SKIP_TOO_BIG, "a request for more than the limit waits for ever")                     \
+	X(LIVE_TOLD, "a live limit is in force only when somebody happens to exchange")         \
+	X(LIVE_ENDS, "slots are handed on under a live limit that is over")                     \
+	X(LIVE_DRAINS, "slots are handed on while more are in use than a live limit allows")    \
+	X(LIVE_NEWER, "a live limit that was taken away comes back")
 
 #ifdef ARB_MUTATIONS
 #define RULE_ENUM(name, what) RULE_##name,

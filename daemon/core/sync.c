@@ -14,7 +14,9 @@
  *    pokes.
  *  - A grant that nobody waits for any more is given back with its number, or, if a reply brings
  *    it, goes to the oldest local waiter; one that was heard before, by a push, is known by it.
- *  - Unproven holds are proven by a reply that does not call them lost and leaves no grace. */
+ *  - Unproven holds are proven by a reply that does not call them lost and leaves no grace.
+ *  - A live limit that was set for a time counts for as long after the request was sent as the reply
+ *    says: never for longer than it is in force. */
 #include "daemon/core/arbiter_state.h"
 
 #include <assert.h>
@@ -493,6 +495,7 @@ sync_reply(struct arb *arb, struct group *g, const struct xch_reply *re)
 		g->incarnation = re->seq;
 		g->version = 0;
 	}
+	limits = full || g->doubt || g->live != re->live_limit;
 	g->doubt = false;
 	g->look_at = re->look == USEC_NEVER ? NSEC_NEVER : after(arb, re->look) + LOOK_SLACK;
 	if (re->last > g->high)
@@ -503,8 +506,10 @@ sync_reply(struct arb *arb, struct group *g, const struct xch_reply *re)
 	g->in_use = re->in_use;
 	heard_peers(arb, g, re);
 	g->grace_until = re->grace > 0 ? after(arb, re->grace) : 0;
-	limits = full || g->live != re->live_limit;
 	g->live = re->live_limit;
+	g->live_until = re->live_left == USEC_NEVER ? NSEC_NEVER :
+	    after(arb, re->live_left) - (arb->now - g->sent_at);
+	group_check_live(arb, g);
 	if (re->version > g->version) {
 		g->version = re->version;
 		g->others = re->others > 0;
@@ -521,7 +526,7 @@ sync_reply(struct arb *arb, struct group *g, const struct xch_reply *re)
 	g->renew_at = arb->conf.sole ? NSEC_NEVER : renewal_due(arb, g);
 	for (uint32_t i = 0; i < re->n_granted; i++)
 		heard_granted(arb, g, &re->granted[i], false);
-	if (limits)
+	if (limits && !g->doubt)
 		waiter_check_limits(arb, g);
 	waiter_check_queue(arb, g);
 }

@@ -422,6 +422,7 @@ exchange_decode(struct arena *arena, const char *text, size_t len, struct xch_re
 		return -1;
 	re->seq = scan_number(&s, INT64_MAX);
 	re->live_limit = scan_number_or_none(&s, UINT32_MAX);
+	re->live_left = USEC_NEVER;
 	re->in_use = (uint32_t)scan_number(&s, UINT32_MAX);
 	re->others = (uint32_t)scan_number(&s, UINT32_MAX);
 	re->version = scan_number(&s, INT64_MAX);

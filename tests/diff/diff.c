@@ -380,8 +380,8 @@ step_live(struct diff *x, const struct plan_step *s, struct pending *p)
 	const struct xch_push *pushes;
 	uint32_t n_pushes;
 
-	mem_set_live_limit(
-	    mem_of(x, exchange_shard(q->group)), q->group, q->limit, &pushes, &n_pushes);
+	mem_set_live(mem_of(x, exchange_shard(q->group)), s->now, q->group, LIVE_LIMIT,
+	    &(struct live_setting){.limit = q->limit}, USEC_NEVER, &pushes, &n_pushes);
 	exchange_encode_limit(&x->cmd, x->sha, PREFIX, q->group, q->limit, "tests", "to see");
 	send_script(x, s);
 	tell(

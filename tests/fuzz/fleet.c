@@ -350,10 +350,11 @@ fleet_fail_over(struct fleet *f, bool is_noticed)
 void
 fleet_live_limit(struct fleet *f, unsigned group, int64_t limit)
 {
+	struct live_setting setting = {.limit = limit};
 	const struct xch_push *pushes;
 	uint32_t n;
 
-	mem_set_live_limit(f->mem, fleet_groups[group], limit, &pushes, &n);
+	mem_set_live(f->mem, server_now(f), fleet_groups[group], LIVE_LIMIT, &setting, USEC_NEVER, &pushes, &n);
 	send_pushes(f, pushes, n);
 }
 

@@ -10,7 +10,8 @@
  *  S7  `full` is not said while a slot lies idle
  *  S8  no strict client loses anything for nothing
  *  S9  nothing is done or granted for a daemon whose successor has been heard
- *  S10 what is held of a backend that answers has three quarters of a lease left, but for the margin */
+ *  S10 what is held of a backend that answers has three quarters of a lease left, but for the margin
+ *  S11, S12: live limits, see live.c */
 #include "tests/sim/sim.h"
 
 #include <assert.h>
@@ -181,6 +182,7 @@ check_grant(struct world *w, int group, const struct xch_grant *grant)
 	if (total + grant->n > grant->limit)
 		world_fail(w, "S2: %s %s is granted under limit %u, but clients hold %u",
 		    group_names[group], show_slots(grant->n, grant->slots), grant->limit, total);
+	check_live_grant(w, group, grant);
 	if (w->profile->order || w->faults == 0)
 		check_order(w, ask, grant->limit);
 }
@@ -376,6 +378,7 @@ check_answer(struct daemon *d, const struct arb_event *e, const struct arb_actio
 	if (e->type != ARB_REPLY && e->type != ARB_PUSH) {
 		w->stats.local++;
 		check_overtake(w, d, ask, act->limit);
+		check_live_local(w, d, ask->group, act);
 	}
 }
 

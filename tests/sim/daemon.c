@@ -21,6 +21,7 @@ daemon_new(struct host *h)
 	snprintf(d->name, sizeof d->name, "%s.%llu", h->name, (unsigned long long)h->generation);
 	d->alive = true;
 	TAILQ_INIT(&d->pending);
+	lives_init(&d->lives);
 	LIST_INIT(&d->sessions);
 	d->page = page_new(w, h->daemon != NULL ? h->daemon->page : NULL, host_now(h));
 	if (h->daemon != NULL) {
@@ -95,6 +96,7 @@ daemon_fini(struct daemon *d)
 	}
 	arb_free(d->arb);
 	d->arb = NULL;
+	lives_fini(&d->lives);
 }
 
 /* ------------------------------------------------------------------ stopped, and continued */

@@ -122,6 +122,26 @@ server_errs(struct world *w, int group)
 }
 
 static void
+set_limit(struct world *w)
+{
+	const int64_t limits[] = {XCH_NO_LIMIT, 0, 1, 2, w->base, w->base + 1, w->base + 3};
+	const int64_t pauses[] = {XCH_NO_LIMIT, 0};
+	bool is_pause = rng_chance(&w->rng, 250), is_forever = rng_chance(&w->rng, 500);
+	struct daemon *connected[HOSTS_MAX];
+	int n = 0;
+
+	for (int i = 0; i < w->n_hosts; i++)
+		if (server_is_connected(w, w->hosts[i].daemon))
+			connected[n++] = w->hosts[i].daemon;
+	if (n == 0)
+		return;
+	live_set(w, connected[rng_between(&w->rng, 0, n)], (int)rng_between(&w->rng, 0, N_GROUPS),
+	    is_pause ? LIVE_PAUSE : LIVE_LIMIT,
+	    is_pause ? RNG_PICK(&w->rng, pauses) : RNG_PICK(&w->rng, limits),
+	    is_forever ? USEC_NEVER : rng_between(&w->rng, 1000, 12000000));
+}
+
+static void
 clock_step(struct world *w)
 {
 	nsec size = rng_between(&w->rng, 0, rng_chance(&w->rng, 500) ? 4 * SEC : 3600 * SEC);
@@ -276,13 +296,9 @@ server_fault(struct world *w, enum fault_id fault)
 		TRACE(w, "FLUSHALL");
 		server_flush(w);
 		break;
-	case FAULT_SETLIMIT: {
-		const int64_t limits[] = {XCH_NO_LIMIT, 0, 1, 2, w->base, w->base + 1};
-
-		server_set_limit(w, (int)rng_between(&w->rng, 0, N_GROUPS),
-		    RNG_PICK(&w->rng, limits));
+	case FAULT_SETLIMIT:
+		set_limit(w);
 		break;
-	}
 	case FAULT_STEP:
 		clock_step(w);
 		break;

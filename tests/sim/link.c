@@ -39,6 +39,7 @@ link_try(struct world *w, struct event *e)
 	d->link[link] = conn_new(w, w->server);
 	mem_touch(w->server->mem, server_time(w, w->server), d->era, w->conf.grace / 1000);
 	TRACE(w, "%s connects to server %d", d->name, w->server->number);
+	live_meet(d);
 	daemon_step(d, &(struct arb_event){.type = ARB_LINK_UP, .link = {link}});
 }
 
@@ -117,6 +118,7 @@ sub_try(struct world *w, struct event *e)
 		return;
 	}
 	d->sub = conn_new(w, w->server);
+	live_meet(d);
 	daemon_step(d, &(struct arb_event){.type = ARB_SUB_UP});
 }
 

@@ -62,6 +62,12 @@ hunting_ground(enum rule rule)
 		return "reset";
 	case RULE_IDLE_ORDER:
 		return "keep";
+	case RULE_LIVE_TOLD:
+	case RULE_LIVE_ENDS:
+	case RULE_LIVE_DRAINS:
+		return "limits";
+	case RULE_LIVE_NEWER:
+		return "lives";
 	case RULE_OLD_LEASE:
 		return "calm";
 	case RULE_STALE_REPLY:

@@ -23,6 +23,10 @@ const struct profile profiles[] = {
 	FAULT(STOP) | FAULT(BREAK) | FAULT(SUBBREAK) | FAULT(RESTART) | FAULT(SAME) |
 	FAULT(FAILOVER) | FAULT(FLUSH)},
     {.name = "wait", .weight = 1, .keep = true, .faults = FAULT(FREEZE) | FAULT(SAME)},
+    {.name = "limits", .weight = 1, .all = true, .faults = FAULT(SETLIMIT)},
+    {.name = "lives", .weight = 2, .live = true, .brief = true, .faults = FAULT(SETLIMIT) |
+	FAULT(BREAK) | FAULT(SUBBREAK) | FAULT(RESTART) | FAULT(SAME) | FAULT(FAILOVER) |
+	FAULT(SILENT) | FAULT(FLUSH)},
     {.name = "apart", .weight = 2, .all = true, .apart = true, .faults = FAULT(PARTITION) |
 	FAULT(PAUSE) | FAULT(RESTART) | FAULT(FAILOVER)},
     {.name = "clock", .weight = 1, .all = true, .faults = FAULT(STEP)},
@@ -106,7 +110,8 @@ plan_clients(struct world *w)
 	if (w->profile->apart)          /* holds last, and somebody always waits */
 		w->p_die = w->p_switch = w->p_cancel = w->p_hold = w->p_now = 0;
 	w->max_waiters = !order && rng_chance(r, 100) ? (uint32_t)rng_between(r, 1, 4) : 0;
-	if (w->faults != 0 && !w->profile->order && !w->profile->keep && rng_chance(r, 330)) {
+	if (w->faults != 0 && !w->profile->order && !w->profile->keep && !w->profile->live &&
+	    strcmp(w->profile->name, "limits") != 0 && rng_chance(r, 330)) {
 		bool seldom = rng_chance(r, 500);
 
 		w->p_slow = seldom ? 10 : 200;
@@ -293,7 +298,8 @@ plan_play(struct world *w)
 	for (int i = 0; i < w->n_hosts && !world_failed(w); i++)
 		host_start(&w->hosts[i]);
 	for (int i = 0; i < N_GROUPS && !world_failed(w); i++)
-		server_set_limit(w, i, XCH_NO_LIMIT);
+		for (enum live_kind kind = 0; kind < N_LIVE_KINDS; kind++)
+			live_set(w, NULL, i, kind, XCH_NO_LIMIT, USEC_NEVER);
 	world_until(w, w->now + 5 * SEC);
 	if (!world_failed(w))
 		drain(w);

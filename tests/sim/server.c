@@ -169,8 +169,8 @@ delay(struct world *w)
 }
 
 /* What is sent on a connection arrives in order. */
-static nsec
-arrival(struct world *w, nsec *last)
+nsec
+conn_arrival(struct world *w, nsec *last)
 {
 	nsec at = w->now + delay(w);
 
@@ -200,8 +200,8 @@ push_arrives(struct world *w, struct event *e)
 		sub_deliver(w, e->daemon, e->owned);
 }
 
-static void
-publish(struct world *w, const struct xch_push *push)
+void
+server_publish(struct world *w, const struct xch_push *push)
 {
 	struct daemon *d = find_daemon(w, &push->to);
 	int times = rng_chance(&w->rng, w->p_push_twice) ? 2 : 1;
@@ -215,7 +215,7 @@ publish(struct world *w, const struct xch_push *push)
 		return;
 	}
 	while (times-- > 0) {
-		struct event *e = world_in(w, d, 1, arrival(w, &d->sub->s2c), push_arrives);
+		struct event *e = world_in(w, d, 1, conn_arrival(w, &d->sub->s2c), push_arrives);
 
 		e->p = d->sub;
 		e->owned = push_copy(push);
@@ -231,8 +231,10 @@ reply_arrives(struct world *w, struct event *e)
 
 	if (d->link[e->a] != c || (c->broken && rng_chance(&w->rng, 500)))
 		return;
-	if (r->status == XCH_OK)
+	if (r->status == XCH_OK && d->era != r->era) {
 		d->era = r->era;
+		live_era_begins(w);
+	}
 	daemon_step(d, &(struct arb_event){.type = ARB_REPLY,
 	    .reply = {.group = e->q, .reply = r}});
 }
@@ -296,9 +298,9 @@ request_arrives(struct world *w, struct event *e)
 		s->in_use[group_index(q->group)] = r->in_use;
 	check_exchange(w, q, r, pushes, n_pushes);
 	for (uint32_t i = 0; i < n_pushes; i++)
-		publish(w, &pushes[i]);
+		server_publish(w, &pushes[i]);
 	if (!c->broken) {
-		answer = world_in(w, d, 2 + (e->a & ~(uint64_t)LATE), arrival(w, &c->s2c),
+		answer = world_in(w, d, 2 + (e->a & ~(uint64_t)LATE), conn_arrival(w, &c->s2c),
 		    reply_arrives);
 		answer->p = c;
 		answer->q = (void *)group_names[group_index(q->group)]; /* q goes */
@@ -317,30 +319,17 @@ server_send(struct world *w, struct daemon *d, unsigned link, const struct xch_r
 	assert(c != NULL);
 	if (c->broken)
 		return;
-	e = world_at(w, arrival(w, &c->c2s), request_arrives);
+	e = world_at(w, conn_arrival(w, &c->c2s), request_arrives);
 	e->p = c;
 	e->q = d;
 	e->a = link;
 	e->owned = request_copy(q);
 }
 
-void
-server_set_limit(struct world *w, int group, int64_t limit)
-{
-	const struct xch_push *pushes;
-	uint32_t n;
-
-	TRACE(w, "somebody sets the live limit of %s to %lld", group_names[group],
-	    (long long)limit);
-	mem_set_live_limit(w->server->mem, group_names[group], limit, &pushes, &n);
-	for (uint32_t i = 0; i < n; i++)
-		publish(w, &pushes[i]);
-}
-
 /* ------------------------------------------------------------------ its marker */
 
-static bool
-is_connected(const struct world *w, const struct daemon *d)
+bool
+server_is_connected(const struct world *w, const struct daemon *d)
 {
 	return d != NULL && d->alive && !d->paused && d->link[0] != NULL && !d->link[0]->broken &&
 	    d->link[0]->server == w->server;
@@ -353,7 +342,7 @@ tend(struct world *w, struct event *e)
 
 	(void)e;
 	for (int i = 0; i < w->n_hosts; i++)
-		any = any || is_connected(w, w->hosts[i].daemon);
+		any = any || server_is_connected(w, w->hosts[i].daemon);
 	if (any && w->now >= w->frozen && w->server->mem != NULL)
 		mem_touch(w->server->mem, server_time(w, w->server), 0, w->conf.grace / 1000);
 	server_tend(w);

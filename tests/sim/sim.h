@@ -84,6 +84,7 @@ struct profile {
 	bool sole;              /* one host, whose daemon has its slots in its memory */
 	bool apart;             /* hosts are away for longer than a lease, with holds that last */
 	bool any_token;         /* tokens need not grow: the server's clock is stepped */
+	bool live;              /* S11: no live limit is forgotten */
 };
 
 struct options {
@@ -152,6 +153,7 @@ struct daemon {
 	struct conn *link[N_LINKS], *sub;
 	struct page *page;
 	uint64_t era;           /* last heard of; kept in the page over a restart */
+	struct lives lives;     /* that it remembers */
 	struct event *tick;     /* the one timer */
 	struct event_list pending; /* while paused */
 	LIST_HEAD(, session) sessions;
@@ -283,6 +285,8 @@ struct world {
 	int n_hosts;
 	uint64_t n_installs;
 	struct heard heard[INSTALLS_MAX][N_GROUPS]; /* by install */
+	struct lives live;      /* what was set last */
+	nsec live_set[N_GROUPS]; /* when */
 	struct client *clients[HOSTS_MAX * HOST_CLIENTS_MAX + 2 * SLOTS_MAX];
 	int n_clients;
 	struct ask *asks;
@@ -331,10 +335,20 @@ struct server *server_replica(struct world *w, bool may_lag);   /* of the one th
 void server_kill(struct server *s);
 void server_replace(struct world *w, struct server *s, bool noticed);
 void server_flush(struct world *w);
-void server_set_limit(struct world *w, int group, int64_t limit);
 void server_tend(struct world *w);                              /* daemons touch its marker */
 void server_send(struct world *w, struct daemon *d, unsigned link, const struct xch_request *q);
 struct conn *conn_new(struct world *w, struct server *s);
+bool server_is_connected(const struct world *w, const struct daemon *d);
+nsec conn_arrival(struct world *w, nsec *last); /* of what is sent now: in order */
+void server_publish(struct world *w, const struct xch_push *push);
+
+/* live.c: live limits.  Of what is set, d knows at once (NULL: nobody) */
+void live_set(struct world *w, struct daemon *d, int group, enum live_kind kind, int64_t limit,
+    usec length);
+void live_meet(struct daemon *d);       /* it puts back what it remembers, and learns what there is */
+void live_era_begins(struct world *w);
+void check_live_grant(struct world *w, int group, const struct xch_grant *grant);
+void check_live_local(struct world *w, const struct daemon *d, int group, const struct arb_action *act);
 
 /* host.c */
 void host_init(struct world *w, struct host *h, int number);

@@ -139,6 +139,7 @@ world_run(struct world *w, const struct options *opt, uint64_t seed)
 	rng_seed(&w->rng, seed);
 	heap_init(&w->events, event_before);
 	TAILQ_INIT(&w->spare);
+	lives_init(&w->live);
 	for (int i = 0; i < N_GROUPS; i++)
 		LIST_INIT(&w->beliefs[i]);
 	plan_make(w);
@@ -156,6 +157,7 @@ world_fini(struct world *w)
 		world_cancel(w, HEAP_OF(heap_first(&w->events), struct event, node));
 	server_kill(w->server);
 	mem_free(w->former.mem);
+	lives_fini(&w->live);
 	heap_fini(&w->events);
 	free(w->asks);
 	arena_fini(&w->arena);

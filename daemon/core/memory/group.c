@@ -123,7 +123,7 @@ mem_group_new(const char *name)
 {
 	struct mem_group *g = alloc_resize(NULL, sizeof *g);
 
-	*g = (struct mem_group){.live = XCH_NO_LIMIT};
+	*g = (struct mem_group){0};
 	g->name = alloc_resize(NULL, strlen(name) + 1);
 	strcpy(g->name, name);
 	g->records = TABLE_OF(struct mem_record, by_daemon);
@@ -515,7 +515,6 @@ mem_group_clone(struct mem_group *from)
 	g->grace_end = from->grace_end;
 	g->hot_until = from->hot_until;
 	g->last = from->last;
-	g->live = from->live;
 	slots_reach(g, from->n_slots);
 	TABLE_FOREACH (r, tmp, &from->records)
 		clone_record(g, r);

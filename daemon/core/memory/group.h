@@ -93,7 +93,6 @@ struct mem_group {
 	usec grace_end;                 /* in gt */
 	usec hot_until;                 /* in gt */
 	uint64_t last;                  /* highest number given or heard of */
-	int64_t live;                   /* live limit, or XCH_NO_LIMIT */
 	struct mem_slot **slots;        /* [slot - 1], for every number that was ever used */
 	uint32_t n_slots, in_use;
 	size_t cap_slots;

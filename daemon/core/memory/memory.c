@@ -194,6 +194,7 @@ mem_new(void)
 	if (m == NULL)
 		return NULL;
 	m->groups = TABLE_OF(struct mem_group, by_name);
+	lives_init(&m->lives);
 	TAILQ_INIT(&m->sweep);
 	return m;
 }
@@ -215,6 +216,7 @@ mem_free(struct mem *m)
 		return;
 	while (!TAILQ_EMPTY(&m->sweep))
 		forget(m, TAILQ_FIRST(&m->sweep));
+	lives_fini(&m->lives);
 	arena_fini(&m->arena);
 	free(m->inherited);
 	free(m->granted);
@@ -265,6 +267,7 @@ mem_clone(const struct mem *from)
 	m->last_forgotten = from->last_forgotten;
 	m->keeps_all = from->keeps_all;
 	m->is_steady = from->is_steady;
+	lives_copy(&m->lives, &from->lives);
 	for (size_t i = 0; i < from->n_inherited; i++)
 		mem_inherit(m, &from->inherited[i].from, from->inherited[i].group,
 		    from->inherited[i].slot, from->inherited[i].until);
@@ -279,6 +282,7 @@ mem_set_identity(struct mem *m, uint64_t sid)
 	m->sid = sid;
 }
 
+/* NULL: there is none of that name. */
 static struct mem_group *
 find_group(struct mem *m, const char *name)
 {
@@ -286,6 +290,14 @@ find_group(struct mem *m, const char *name)
 
 	while (g != NULL && strcmp(g->name, name) != 0)
 		g = table_find_next(&m->groups, g);
+	return g;
+}
+
+static struct mem_group *
+get_group(struct mem *m, const char *name)
+{
+	struct mem_group *g = find_group(m, name);
+
 	if (g == NULL) {
 		g = mem_group_new(name);
 		g->last = m->last_forgotten;
@@ -300,7 +312,7 @@ sweep(struct mem *m, const struct mem_group *current, usec now)
 {
 	struct mem_group *g = TAILQ_FIRST(&m->sweep);
 
-	if (!m->keeps_all && g != current && g->in_use == 0 && g->n_queued == 0 && g->live == XCH_NO_LIMIT &&
+	if (!m->keeps_all && g != current && g->in_use == 0 && g->n_queued == 0 &&
 	    now - g->wall > m->longest_lease) {
 		forget(m, g);
 	} else {
@@ -334,32 +346,56 @@ mem_end_grace(struct mem *m, usec now, uint64_t heard, usec grace)
 	m->marker.clock = CLOCK_ENDED;
 }
 
-void
-mem_set_live_limit(struct mem *m, const char *group, int64_t limit, const struct xch_push **pushes,
-    uint32_t *n_pushes)
+/* Whoever is on record exchanges again, and hears of it; what was said before is older. */
+static void
+tell_all(struct mem *m, struct mem_group *g)
 {
-	struct pass p = {.mem = m, .g = find_group(m, group)};
+	struct pass p = {.mem = m, .g = g};
 	struct mem_record *r, *tmp;
+
+	g->gt += g->gt > 0;
+	TABLE_FOREACH (r, tmp, &g->records)
+		if (!r->dead && RULE(LIVE_TOLD))
+			pass_push_new(&p, r, XCH_RECALL)->others = true;
+}
+
+void
+mem_set_live(struct mem *m, usec now, const char *group, enum live_kind kind,
+    struct live_setting *setting, usec length, const struct xch_push **pushes, uint32_t *n_pushes)
+{
+	struct mem_group *g = find_group(m, group);
 
 	arena_reset(&m->arena);
 	m->n_pushes = 0;
-	p.g->live = limit;
-	p.g->gt += p.g->gt > 0;         /* what was said before is older */
-	TABLE_FOREACH (r, tmp, &p.g->records)
-		if (!r->dead)
-			pass_push_new(&p, r, XCH_RECALL)->others = true;
+	lives_set(&m->lives, now, group, kind, setting, length);
+	if (g != NULL)
+		tell_all(m, g);
 	*pushes = m->pushes;
 	*n_pushes = m->n_pushes;
+}
+
+bool
+mem_put_live(struct mem *m, const char *group, enum live_kind kind,
+    const struct live_setting *setting)
+{
+	return lives_hear(&m->lives, group, kind, setting);
+}
+
+const struct lives *
+mem_lives(const struct mem *m)
+{
+	return &m->lives;
 }
 
 const struct xch_reply *
 mem_exchange(struct mem *m, usec now, const struct xch_request *q, const struct xch_push **pushes,
     uint32_t *n_pushes)
 {
-	struct pass p = {.mem = m, .q = q, .g = find_group(m, q->group)};
+	struct pass p = {.mem = m, .q = q, .g = get_group(m, q->group)};
 
 	arena_reset(&m->arena);
 	m->n_pushes = 0;
+	p.live = live_limit(lives_find(&m->lives, q->group), now, &p.live_left);
 	m->reply = (struct xch_reply){.seq = q->seq};
 
 	if (m->n_inherited > 0 && p.g->gt == 0)

@@ -6,7 +6,7 @@
 #ifndef MEMORY_H
 #define MEMORY_H
 
-#include "daemon/core/exchange.h"
+#include "daemon/core/live.h"
 
 struct mem;
 
@@ -39,10 +39,15 @@ enum xch_began mem_began(const struct mem *mem);        /* the era; there is one
  * nobody holds a slot who has not claimed it. */
 void mem_end_grace(struct mem *mem, usec now, uint64_t heard, usec grace);
 
-/* The group's live limit, or XCH_NO_LIMIT.  Every daemon on record is told, as of a recall; the
- * pushes live as those of mem_exchange do. */
-void mem_set_live_limit(struct mem *mem, const char *group, int64_t limit,
-    const struct xch_push **pushes, uint32_t *n_pushes);
+/* Somebody sets the group's live limit or pause, as lives_set() says.  Every daemon on record is told,
+ * as of a recall; the pushes live as those of mem_exchange do. */
+void mem_set_live(struct mem *mem, usec now, const char *group, enum live_kind kind,
+    struct live_setting *setting, usec length, const struct xch_push **pushes, uint32_t *n_pushes);
+
+/* What was set before by another server's time, as a daemon remembers it.  -> whether it is news */
+bool mem_put_live(struct mem *mem, const char *group, enum live_kind kind,
+    const struct live_setting *setting);
+const struct lives *mem_lives(const struct mem *mem);
 
 /* A slot that a daemon before this server's start had granted, and whose holder may believe until then:
  * held by that daemon.  The group is known by page_group_hash() of its name alone. */

@@ -160,7 +160,8 @@ pass_reply(struct pass *p)
 	re->lost = m->lost;
 	re->full = m->full;
 	re->refused = m->refused;
-	re->live_limit = g->live;
+	re->live_limit = p->live;
+	re->live_left = p->live_left;
 	re->in_use = g->in_use;
 	re->others = pass_others_queued(g, p->rec);
 	re->version = (uint64_t)g->gt;

@@ -7,6 +7,7 @@
 #define MEMORY_PASS_H
 
 #include "daemon/core/alloc.h"
+#include "daemon/core/live.h"
 #include "daemon/core/memory/memory.h"
 #include "daemon/core/memory/group.h"
 #include "daemon/core/rules.h"
@@ -39,6 +40,7 @@ struct mem {
 	size_t n_inherited, cap_inherited;
 	TAILQ_HEAD(, mem_group) sweep;  /* where to look for groups to forget */
 	struct marker marker;
+	struct lives lives;
 	uint64_t sid;
 	uint64_t n_eras_made;
 	usec longest_lease;
@@ -62,6 +64,8 @@ struct pass {
 	struct mem_record *rec;         /* of the daemon that asks */
 	const struct xch_request *q;
 	bool grace;
+	int64_t live;                   /* limit, or XCH_NO_LIMIT */
+	usec live_left;                 /* how long it stays so; or USEC_NEVER */
 };
 
 /* ---- inherit.c: what was held before */

@@ -7,9 +7,9 @@
 
 /* The limit under which a class is served; XCH_NO_LIMIT: nobody names one. */
 static int64_t
-class_limit(const struct mem_group *g, const struct mem_class *c)
+class_limit(const struct pass *p, const struct mem_class *c)
 {
-	int64_t ceiling = g->live != XCH_NO_LIMIT ? g->live : c->configured;
+	int64_t ceiling = p->live != XCH_NO_LIMIT ? p->live : c->configured;
 
 	if (c->own == XCH_NO_LIMIT || ceiling == XCH_NO_LIMIT)
 		return c->own == XCH_NO_LIMIT ? ceiling : c->own;
@@ -18,15 +18,15 @@ class_limit(const struct mem_group *g, const struct mem_class *c)
 
 /* The first in order of service among the classes whose limit is above `blocked`. */
 static struct mem_entry *
-queue_first(const struct mem_group *g, int64_t blocked)
+queue_first(const struct pass *p, int64_t blocked)
 {
 	struct mem_entry *best = NULL;
 	struct mem_class *c;
 
-	LIST_FOREACH (c, &g->classes, link) {
+	LIST_FOREACH (c, &p->g->classes, link) {
 		struct heap_node *node;
 
-		if (class_limit(g, c) <= blocked || (node = heap_first(&c->entries)) == NULL)
+		if (class_limit(p, c) <= blocked || (node = heap_first(&c->entries)) == NULL)
 			continue;
 		if (best == NULL || c->entries.before(node, &best->node))
 			best = HEAP_OF(node, struct mem_entry, node);
@@ -69,8 +69,8 @@ pass_serve(struct pass *p)
 	size_t n_passed = 0, cap_passed = 0;
 	int64_t blocked = 0;
 
-	while ((e = queue_first(g, blocked)) != NULL) {
-		int64_t limit = class_limit(g, e->cls);
+	while ((e = queue_first(p, blocked)) != NULL) {
+		int64_t limit = class_limit(p, e->cls);
 
 		if (e->n > limit || (!RULE(BLOCKED) && g->in_use + e->n > limit)) {
 			ALLOC_ROOM(passed, n_passed, cap_passed, 1);

@@ -11,6 +11,7 @@
 	SUITE(cells) \
 	SUITE(fleet) \
 	SUITE(heap) \
+	SUITE(live) \
 	SUITE(memory) \
 	SUITE(open) \
 	SUITE(page) \

@@ -193,7 +193,8 @@ START_TEST(not_what_is_stopped)
 	const struct xch_push *pushes;
 	uint32_t n;
 
-	mem_set_live_limit(r->mem, "g", 0, &pushes, &n);
+	mem_set_live(r->mem, r->now / 1000, "g", LIVE_LIMIT, &(struct live_setting){.limit = 0}, USEC_NEVER,
+	    &pushes, &n);
 	rig_link(r, 0, true);
 	ck_assert(rig_waits(r, ask(1, ARB_DOWN_OPEN)));
 	rig_link(r, 0, false);
