@@ -101,6 +101,14 @@ memory_stats(const struct backend *backend,
 }
 
 static bool
+memory_redis(const struct backend *backend, struct backend_redis *redis)
+{
+	(void)backend;
+	(void)redis;
+	return false;
+}
+
+static bool
 memory_is_busy(const struct backend *backend)
 {
 	const struct memory *memory = (const struct memory *)backend;
@@ -153,6 +161,7 @@ backend_memory_new(struct page *page, nsec margin)
 	    .end_grace = memory_end_grace,
 	    .why_down = memory_why_down,
 	    .stats = memory_stats,
+	    .redis = memory_redis,
 	    .is_busy = memory_is_busy,
 	    .free = memory_free,
 	};

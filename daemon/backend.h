@@ -17,6 +17,13 @@ enum backend_end {
 	BACKEND_END_UNKNOWN,    /* the link broke meanwhile, or there was none */
 };
 
+/* What a Redis has been like. */
+struct backend_redis {
+	bool is_up;                     /* all connections are in order */
+	uint64_t n_connected, n_graces;
+	const uint64_t *n_troubles;     /* [TROUBLE_N] */
+};
+
 struct backend {
 	/* Asks for one exchange.  Keeps the pointer until it is answered or the link is down.  One
 	 * for a link that is down is lost: the arbiter will hear that it is. */
@@ -43,6 +50,9 @@ struct backend {
 	/* Calls fn with each of its counters, for STATS. */
 	void (*stats)(const struct backend *backend,
 	    void (*fn)(void *arg, const char *name, uint64_t value), void *arg);
+
+	/* False: there is no Redis. */
+	bool (*redis)(const struct backend *backend, struct backend_redis *redis);
 
 	/* Something is asked that is not answered. */
 	bool (*is_busy)(const struct backend *backend);

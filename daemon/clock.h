@@ -12,4 +12,7 @@ nsec clock_now(void);
  * there on by CLOCK_BOOTTIME, so it never steps either. */
 usec clock_server(void);
 
+/* What people call the time: s since 1970.  It steps, so it is for them and nothing else. */
+int64_t clock_date(void);
+
 #endif

@@ -91,6 +91,8 @@ struct_of(struct config *conf, enum config_section section, struct config_group 
 {
 	if (section == CONFIG_group)
 		return group;
+	if (section == CONFIG_metrics)
+		return &conf->metrics;
 	return section == CONFIG_redis ? (void *)&conf->redis : (void *)conf;
 }
 

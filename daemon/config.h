@@ -41,6 +41,10 @@ struct config_redis {
 	struct url address;     /* the URL, taken apart */
 };
 
+struct config_metrics {
+	int64_t max_groups;
+};
+
 /* Owned by whoever called config_load; nothing in it changes afterwards but by
  * config_set_socket and config_set_redis. */
 struct config {
@@ -60,6 +64,7 @@ struct config {
 	int64_t testing;        /* 1: yes */
 
 	struct config_redis redis;
+	struct config_metrics metrics;
 
 	int64_t lease_ms;
 	int64_t margin_ms;

@@ -15,6 +15,7 @@
 
 #define STRUCT_daemon struct config
 #define STRUCT_redis struct config_redis
+#define STRUCT_metrics struct config_metrics
 #define STRUCT_lease struct config
 #define STRUCT_group struct config_group
 
@@ -30,6 +31,7 @@ const struct config_key config_keys[] = {
 static const char *const sections[CONFIG_N_SECTIONS] = {
     [CONFIG_daemon] = "daemon",
     [CONFIG_redis] = "redis",
+    [CONFIG_metrics] = "metrics",
     [CONFIG_lease] = "lease",
     [CONFIG_group] = "group",
 };

@@ -8,7 +8,9 @@
 
 #include "daemon/closest.h"
 
-enum config_section { CONFIG_daemon, CONFIG_redis, CONFIG_lease, CONFIG_group, CONFIG_N_SECTIONS };
+enum config_section {
+	CONFIG_daemon, CONFIG_redis, CONFIG_metrics, CONFIG_lease, CONFIG_group, CONFIG_N_SECTIONS,
+};
 enum config_type {
 	CONFIG_NUMBER,          /* decimal; 0 if not set */
 	CONFIG_OPTIONAL,        /* decimal; -1 if not set */
@@ -48,7 +50,8 @@ const char *config_section_name(enum config_section section);
 const struct config_key *config_key_find(enum config_section section, const char *name,
     struct closest *closest);
 
-/* Sets the key's field in base, the struct of its section: config, config_redis or config_group.
+/* Sets the key's field in base, the struct of its section: config, config_redis, config_metrics or
+ * config_group.
  * 0, or -1 with what the value should have been in expected ("a number from 1 to 7"). */
 int config_key_set(const struct config_key *key, const char *text, void *base, char *expected,
     size_t size);

@@ -14,6 +14,7 @@
 #include "daemon/clock.h"
 #include "daemon/config.h"
 #include "daemon/core/alloc.h"
+#include "daemon/core/tally.h"
 #include "daemon/log.h"
 #include "daemon/page.h"
 #include "daemon/redis/redis.h"
@@ -30,6 +31,8 @@ struct loop {
 	struct event *timer;
 	int timer_fd;
 	nsec armed;             /* what timer_fd is set to; NSEC_NEVER: to nothing */
+	struct tallies tallies;
+	struct histogram lag;   /* from a deadline to its handling */
 	bool is_stepping;
 	bool is_gone;           /* another daemon has our identity: see start_afresh() */
 
@@ -67,13 +70,16 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 {
 	struct loop *loop = arg;
 	struct arb_event tick = {.type = ARB_TICK};
+	nsec now = clock_now();
 	uint64_t expirations;
 
 	(void)what;
 	if (read(fd, &expirations, sizeof expirations) < 0)
 		return;
+	if (now >= loop->armed)
+		histogram_add(&loop->lag, now - loop->armed);
 	loop->armed = NSEC_NEVER;
-	if (arb_deadline(loop->arb) <= clock_now())
+	if (arb_deadline(loop->arb) <= now)
 		loop_step(loop, &tick);
 }
 
@@ -145,10 +151,13 @@ loop_new(const struct arb_conf *conf, const struct config_redis *redis, struct p
 	if (loop->base == NULL || loop->timer_fd < 0)
 		fatal("loop");
 	loop->armed = NSEC_NEVER;
+	loop->lag.bounds = histogram_short;
 	loop->timer = event_new(loop->base, loop->timer_fd, EV_READ | EV_PERSIST, on_timer, loop);
 	if (loop->timer == NULL || event_add(loop->timer, NULL) < 0)
 		fatalx("loop: no timer");
 	loop->conf = *conf;
+	tallies_init(&loop->tallies, 0);
+	loop->conf.tallies = &loop->tallies;
 	loop->redis = redis;
 	loop->page = page;
 	if (page_fd(page) < 0)
@@ -164,6 +173,7 @@ loop_free(struct loop *loop)
 	event_free(loop->timer);
 	close(loop->timer_fd);
 	free_arbiter(loop);
+	tallies_fini(&loop->tallies);
 	event_base_free(loop->base);
 	free(loop);
 	libevent_global_shutdown();
@@ -192,6 +202,18 @@ const struct page *
 loop_page(const struct loop *loop)
 {
 	return loop->page;
+}
+
+struct tallies *
+loop_tallies(struct loop *loop)
+{
+	return &loop->tallies;
+}
+
+const struct histogram *
+loop_lag(const struct loop *loop)
+{
+	return &loop->lag;
 }
 
 const struct arb *
@@ -361,4 +383,10 @@ loop_stats(const struct loop *loop, void (*fn)(void *arg, const char *name, uint
     void *arg)
 {
 	loop->backend->stats(loop->backend, fn, arg);
+}
+
+bool
+loop_redis(const struct loop *loop, struct backend_redis *redis)
+{
+	return loop->backend->redis(loop->backend, redis);
 }

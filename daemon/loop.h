@@ -9,8 +9,10 @@
 
 #include "daemon/core/arbiter.h"
 
+struct backend_redis;
 struct config_redis;
 struct event_base;
+struct histogram;
 struct loop;
 struct page;
 
@@ -36,6 +38,8 @@ void loop_set_gone(struct loop *loop, struct xch_daemon (*gone)(void *arg), void
 struct event_base *loop_base(struct loop *loop);
 const struct arb *loop_arb(const struct loop *loop);    /* for the functions that only read */
 const struct page *loop_page(const struct loop *loop);
+struct tallies *loop_tallies(struct loop *loop);        /* of all arbiters that it has had */
+const struct histogram *loop_lag(const struct loop *loop); /* how late it was at its deadlines */
 /* What is left of the group's, or, with NULL, of any, as last heard; 0: none. */
 nsec loop_grace(const struct loop *loop, const char *group);
 /* Ends the grace of every group; the request is answered with the action hook. */
@@ -44,6 +48,8 @@ void loop_end_grace(struct loop *loop, uint64_t client, uint64_t request);
 bool loop_is_down(const struct loop *loop, const char **reason, const char **text);
 void loop_stats(const struct loop *loop,         /* the backend's counters */
     void (*fn)(void *arg, const char *name, uint64_t value), void *arg);
+
+bool loop_redis(const struct loop *loop, struct backend_redis *redis);  /* false: there is none */
 
 /* One event, and all that follows from it. */
 void loop_step(struct loop *loop, const struct arb_event *event);

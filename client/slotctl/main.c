@@ -24,6 +24,7 @@ enum {
 	OF_SHOW = 16,           /* prints what slotd knows */
 	OF_GRACE = 32,
 	OF_WATCH = 64,          /* prints rows, which change */
+	OF_METRICS = 128,
 };
 
 static const struct command {
@@ -44,6 +45,8 @@ static const struct command {
 	{"waiters", ctl_waiters, OF_ALL | OF_SHOW | OF_WATCH, "GROUP", false,
 	    "show who waits for one, in order"},
 	{"stats", ctl_stats, OF_ALL | OF_SHOW, NULL, false, "show the counters of slotd"},
+	{"metrics", ctl_metrics, OF_ALL | OF_METRICS, NULL, false,
+	    "print all that is counted, for Prometheus"},
 	{"ping", ctl_ping, OF_ALL | OF_SHOW, NULL, false, "show whether slotd answers"},
 	{"grace", ctl_grace, OF_ALL | OF_SHOW | OF_GRACE, "[end]", false,
 	    "show how long nothing is granted yet, or end that"},
@@ -54,7 +57,7 @@ static const struct command {
 /* Options without a letter are known by a number behind those of letters. */
 enum {
 	OPT_SOCKET = 256, OPT_LABEL, OPT_COUNT, OPT_HOLD, OPT_ON_LOST, OPT_STRICT, OPT_KILL_AFTER,
-	OPT_JSON, OPT_NAMES, OPT_YES, OPT_WATCH, OPT_INTERVAL,
+	OPT_JSON, OPT_NAMES, OPT_YES, OPT_WATCH, OPT_INTERVAL, OPT_OUTPUT,
 };
 
 static const struct option_help {
@@ -85,6 +88,7 @@ static const struct option_help {
 	{"names", OPT_NAMES, NULL, OF_LIST, "names only, one a line"},
 	{"watch", OPT_WATCH, NULL, OF_WATCH, "go on with what changes, until ^C"},
 	{"interval", OPT_INTERVAL, "TIME", OF_WATCH, "look so often with --watch (1s)"},
+	{"output", OPT_OUTPUT, "FILE", OF_METRICS, "into FILE, which is replaced all at once"},
 	{"yes", OPT_YES, NULL, OF_GRACE, "do not ask whether nothing is held"},
 	{"socket", OPT_SOCKET, "PATH", OF_ALL, "default: $SLOTD_SOCKET, else " SLOT_SOCKET},
 	{"help", 'h', NULL, OF_ALL, "print this"},
@@ -243,6 +247,9 @@ take_option(struct ctl *c, int value, const char *arg)
 		return NULL;
 	case OPT_WATCH:
 		c->watch = true;
+		return NULL;
+	case OPT_OUTPUT:
+		c->output = arg;
 		return NULL;
 	case OPT_YES:
 		c->yes = true;

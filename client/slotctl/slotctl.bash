@@ -22,7 +22,7 @@ _slotctl()
 		--socket=*)
 			socket=("${words[i]}") ;;
 		-[lwE] | --limit | --wait | --conflict-exit-code | --count | --label | --hold | \
-			--on-lost | --kill-after | --interval)
+			--on-lost | --kill-after | --interval | --output)
 			((i++)) ;;
 		-*) ;;
 		*)
@@ -40,7 +40,7 @@ _slotctl()
 	# The value of an option: then the loop has stepped over the cursor.
 	if ((i > ${#words[@]} - 1)); then
 		case ${words[-2]} in
-		--socket) compopt -o default ;;
+		--socket | --output) compopt -o default ;;
 		--on-lost) mapfile -t COMPREPLY < <(compgen -W 'term warn' -- "$cur") ;;
 		esac
 		return
@@ -52,6 +52,7 @@ _slotctl()
 	acquire) options="$hold --verbose $all" ;;
 	list) options="--json --names $watch $all" ;;
 	status | holders | waiters) options="--json $watch $all" ;;
+	metrics) options="--output $all" ;;
 	grace) options="--json --yes $all" ;;
 	*) options="--json $all" ;;
 	esac
@@ -65,7 +66,7 @@ _slotctl()
 		case $command in
 		'')
 			mapfile -t COMPREPLY < <(compgen -W \
-				'run acquire list status holders waiters stats ping grace' -- "$cur") ;;
+				'run acquire list status holders waiters stats metrics ping grace' -- "$cur") ;;
 		run | acquire | list | status | holders | waiters)
 			if [[ ! $group ]]; then
 				# Not by compgen -W, which would expand a name such as $(x).

@@ -34,6 +34,7 @@ struct ctl {
 	int64_t hold_ms;        /* 0: no end */
 	int64_t kill_after_ms;  /* negative: not said */
 	const char *label;      /* NULL: none */
+	const char *output;     /* a file; NULL: standard output */
 	int no_slot_exit;       /* -E */
 	bool close;             /* the command does not inherit the connection */
 	bool warn_on_loss;      /* instead of ending the command */
@@ -48,6 +49,7 @@ int ctl_status(const struct ctl *c);
 int ctl_holders(const struct ctl *c);
 int ctl_waiters(const struct ctl *c);
 int ctl_stats(const struct ctl *c);
+int ctl_metrics(const struct ctl *c);
 int ctl_ping(const struct ctl *c);
 int ctl_grace(const struct ctl *c);
 

@@ -54,7 +54,8 @@ struct tallies {
 	struct table by_name;           /* all but the shared one; owned */
 	STAILQ_HEAD(, tally) all;       /* the shared one first */
 	uint32_t n;
-	uint32_t n_others, max;         /* not kept, and not the shared one */
+	uint32_t n_others;              /* of those: not kept, and not the shared one */
+	uint32_t max;                   /* ... as many may be made */
 	struct tally other;             /* the shared one */
 	struct histogram exchange;      /* from saying an exchange to its reply, of all groups */
 };

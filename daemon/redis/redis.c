@@ -450,6 +450,20 @@ redis_stats(const struct backend *backend,
 }
 
 static bool
+redis_itself(const struct backend *backend, struct backend_redis *said)
+{
+	const struct redis *redis = (const struct redis *)backend;
+
+	*said = (struct backend_redis){
+	    .is_up = redis->health.is_whole,
+	    .n_connected = redis->health.n_connected,
+	    .n_graces = redis->markers.n_graces,
+	    .n_troubles = redis->health.n_troubles,
+	};
+	return true;
+}
+
+static bool
 redis_is_busy(const struct backend *backend)
 {
 	const struct redis *redis = (const struct redis *)backend;
@@ -498,6 +512,7 @@ backend_redis_new(struct event_base *base, const struct config_redis *config,
 	    .end_grace = redis_end_grace,
 	    .why_down = redis_why_down,
 	    .stats = redis_stats,
+	    .redis = redis_itself,
 	    .is_busy = redis_is_busy,
 	    .free = redis_free,
 	};

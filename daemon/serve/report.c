@@ -1,4 +1,5 @@
-/* Reports: the requests that only look: LIST, STATUS, HOLDERS, WAITERS, STATS, HELP. */
+/* Reports: the requests that only look: LIST, STATUS, HOLDERS, WAITERS, STATS, METRICS,
+ * HELP. */
 #include "daemon/serve/report.h"
 
 #include <assert.h>
@@ -10,6 +11,7 @@
 #include "daemon/clock.h"
 #include "daemon/config.h"
 #include "daemon/loop.h"
+#include "daemon/metrics/metrics.h"
 #include "daemon/serve/server.h"
 #include "proto/wire.h"
 
@@ -95,28 +97,39 @@ add_shared(const struct server *server, const struct arb_group_status *status, n
 	    add_differs(status, out);
 }
 
+int64_t
+report_limit(const struct server *server, const struct arb_group_status *status, const char **from)
+{
+	const struct config_group *group = config_group(server->config, status->name);
+
+	if (status->live != XCH_NO_LIMIT) {
+		*from = "live";
+		return status->live;
+	}
+	if (group != NULL && group->limit > 0) {
+		*from = "config";
+		return group->limit;
+	}
+	if (status->asked > 0) {
+		*from = "request";
+		return status->asked;
+	}
+	*from = "none";
+	return -1;
+}
+
 static bool
 add_status(const struct server *server, const char *name, nsec now, const char *before,
     struct output *out)
 {
-	const struct config_group *group = config_group(server->config, name);
 	struct arb_group_status status;
 	char escaped[WIRE_ESCAPED(WIRE_GROUP_MAX)];
-	const char *from = "none";
+	const char *from;
 	bool is_shared = server->config->redis.url[0] != '\0';
-	int64_t limit = -1;
+	int64_t limit;
 
 	arb_status(loop_arb(server->loop), name, &status);
-	if (status.live != XCH_NO_LIMIT) {
-		from = "live";
-		limit = status.live;
-	} else if (group != NULL && group->limit > 0) {
-		from = "config";
-		limit = group->limit;
-	} else if (status.asked > 0) {
-		from = "request";
-		limit = status.asked;
-	}
+	limit = report_limit(server, &status, &from);
 	wire_escape(name, strlen(name), true, escaped, sizeof escaped);
 	return output_printf(out,
 	    "%sgroup=%s limit=%s limit_from=%s held=%u idle=%u ending=%u waiting=%u"
@@ -320,6 +333,9 @@ report_make(const struct server *server, const struct wire_request *req, struct 
 		return finish(&lines, out);
 	case WIRE_STATS:
 		return stats(server, out);
+	case WIRE_METRICS:
+		lines.failed = !metrics_text(server, &lines.lines, &lines.n);
+		return finish(&lines, out);
 	case WIRE_HELP:
 		return help(out);
 	default:

@@ -239,7 +239,7 @@ greet(struct client *client, const struct wire_request *req)
 		*to++ = SESSION_MARK;
 	}
 	to += sprintf(to, "OK version=" SLOTD_VERSION " protocol=" ANSWER_PROTOCOL
-	    " features=detail,events,grace,hold,n,%sresume,tags", has_page ? "page," : "");
+	    " features=detail,events,grace,hold,metrics,n,%sresume,tags", has_page ? "page," : "");
 	if (client->strict)
 		to += sprintf(to, " lease=%lld margin=%lld left=%lld now=%lld",
 		    (long long)server->config->lease_ms, (long long)server->config->margin_ms,
@@ -342,7 +342,7 @@ static void (*const execute[WIRE_NVERBS])(struct client *, const struct wire_req
     [WIRE_CANCEL] = cancel,   [WIRE_RESUME] = resume,   [WIRE_LIST] = report,
     [WIRE_STATUS] = report,   [WIRE_HOLDERS] = report,  [WIRE_WAITERS] = report,
     [WIRE_STATS] = report,    [WIRE_PING] = ping,       [WIRE_VERSION] = version,
-    [WIRE_HELP] = report,     [WIRE_QUIT] = quit,
+    [WIRE_HELP] = report,     [WIRE_QUIT] = quit,       [WIRE_METRICS] = report,
     [WIRE_GRACE] = grace,
 };
 

@@ -9,6 +9,7 @@
 #include "daemon/config.h"
 #include "daemon/log.h"
 #include "daemon/loop.h"
+#include "daemon/metrics/metrics.h"
 #include "daemon/serve/answer.h"
 #include "daemon/serve/session.h"
 #include "daemon/serve/users.h"
@@ -117,14 +118,17 @@ server_init(struct server *server, struct loop *loop, const struct config *confi
 	    .loop = loop,
 	    .config = config,
 	    .started = clock_now(),
+	    .started_at = clock_date(),
 	    .max_clients = max_clients,
 	    .is_running = true,
 	    .clients = TABLE_OF(struct client, by_id),
 	};
+	server->reload.at = server->started_at;
 	users_init(&server->users);
 	STAILQ_INIT(&server->dirty);
 	STAILQ_INIT(&server->closed);
 	loop_set_hooks(loop, &hooks);
+	metrics_keep(loop_tallies(loop), config);
 }
 
 void

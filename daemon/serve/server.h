@@ -23,10 +23,18 @@ struct server_dropped {
 	uint64_t max_clients, per_uid, no_fds, slow, no_memory;
 };
 
+/* When the configuration was read last, and what came of it. */
+struct server_reload {
+	int64_t at;             /* s since 1970 */
+	bool failed;            /* it had an error, and nothing has changed */
+};
+
 struct server {
 	struct loop *loop;
 	const struct config *config;
 	nsec started;
+	int64_t started_at;     /* s since 1970 */
+	struct server_reload reload;
 	uint32_t max_clients, n_clients;
 	uint64_t last_client, last_request;     /* the numbers given last */
 	uint64_t n_requests;                    /* lines executed */

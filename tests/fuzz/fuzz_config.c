@@ -48,14 +48,29 @@ check_key(const struct config_key *key, const void *base)
 	}
 }
 
+/* What holds the keys of a section. */
+static const void *
+struct_of(const struct config *conf, enum config_section section)
+{
+	switch (section) {
+	case CONFIG_redis:
+		return &conf->redis;
+	case CONFIG_metrics:
+		return &conf->metrics;
+	case CONFIG_group:
+		return &conf->other;
+	default:
+		return conf;
+	}
+}
+
 static void
 check(const struct config *conf)
 {
 	const struct config_group *group = NULL;
 
 	for (const struct config_key *key = config_keys; key->name != NULL; key++)
-		check_key(key, key->section == CONFIG_group ? (const void *)&conf->other :
-		    key->section == CONFIG_redis ? (const void *)&conf->redis : conf);
+		check_key(key, struct_of(conf, key->section));
 	MUST(conf->margin_ms * 2 <= conf->lease_ms && conf->grace_ms >= 0);
 	while ((group = config_group_next(conf, group)) != NULL) {
 		MUST(config_group(conf, group->name) == group);

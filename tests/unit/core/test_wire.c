@@ -78,6 +78,7 @@ static const struct {
 	{"HOLDERS g", ""},
 	{"WAITERS g", ""},
 	{"STATS", ""},
+	{"METRICS", ""},
 	{"VERSION", ""},
 	{"HELP", ""},
 	{"#bye QUIT", ""},

@@ -12,6 +12,7 @@
 	SUITE(listener) \
 	SUITE(lock) \
 	SUITE(log) \
+	SUITE(metrics) \
 	SUITE(page) \
 	SUITE(resolve) \
 	SUITE(server) \
