@@ -82,8 +82,9 @@ LIB_SRC     := $(sort $(wildcard client/libslot/*.c)) $(PROTO_SRC)
 CTL_SRC     := $(sort $(wildcard client/slotctl/*.c))
 
 CORE_OBJ    := $(CORE_SRC:%.c=$(O)/%.o)
-REDIS_OBJ   := $(REDIS_SRC:%.c=$(O)/%.o) $(O)/daemon/redis/script.o
-DAEMON_OBJ  := $(DAEMON_SRC:%.c=$(O)/%.o) $(O)/daemon/redis/script.o
+SCRIPT_OBJ  := $(O)/daemon/redis/script.o $(O)/daemon/redis/survey_script.o
+REDIS_OBJ   := $(REDIS_SRC:%.c=$(O)/%.o) $(SCRIPT_OBJ)
+DAEMON_OBJ  := $(DAEMON_SRC:%.c=$(O)/%.o) $(SCRIPT_OBJ)
 LIB_OBJ     := $(LIB_SRC:%.c=$(O)/%.pic.o)
 CTL_OBJ     := $(CTL_SRC:%.c=$(O)/%.o)
 
@@ -103,14 +104,20 @@ $(O)/%.pic.o: %.c Makefile build/deps.mk
 	$(if $(Q),@echo "  CC      $< (pic)")
 	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -fPIC -fvisibility=hidden -MMD -MP -c -o $@ $<
 
-# the Redis script as C: one string, a line of it on each line
+# the Redis scripts as C: one string each, a line of it on each line
+lua_to_c = $(Q){ echo '\#include "daemon/redis/$(1).h"'; echo 'const char $(1)_script[] ='; \
+	cat $(filter %.lua,$^) | sed 's/\\/\\\\/g; s/"/\\"/g; s/.*/"&\\n"/'; echo ';'; } >$@.new && \
+	mv $@.new $@
+
 $(O)/daemon/redis/script.c: $(sort $(wildcard daemon/redis/script/*.lua)) Makefile
 	@mkdir -p $(@D)
-	$(Q){ echo '#include "daemon/redis/exchange.h"'; echo 'const char exchange_script[] ='; \
-		cat $(filter %.lua,$^) | sed 's/\\/\\\\/g; s/"/\\"/g; s/.*/"&\\n"/'; echo ';'; } >$@.new
-	$(Q)mv $@.new $@
+	$(call lua_to_c,exchange)
 
-$(O)/daemon/redis/script.o: $(O)/daemon/redis/script.c
+$(O)/daemon/redis/survey_script.c: daemon/redis/survey.lua Makefile
+	@mkdir -p $(@D)
+	$(call lua_to_c,survey)
+
+$(SCRIPT_OBJ): %.o: %.c
 	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
 
 $(B)/slotd: $(DAEMON_OBJ)

@@ -81,6 +81,42 @@ memory_end_grace(struct backend *backend, uint64_t client, uint64_t request)
 	backend->ended(backend->ended_arg, client, request, BACKEND_END_DONE);
 }
 
+static enum backend_said
+memory_say(struct backend *backend, uint64_t id, const char *question)
+{
+	(void)backend;
+	(void)id;
+	(void)question;
+	return BACKEND_NOBODY;
+}
+
+static void
+memory_reply(struct backend *backend, const struct xch_daemon *to, uint64_t id, uint32_t number,
+    bool is_last, const char *text, size_t len)
+{
+	(void)backend;
+	(void)to;
+	(void)id;
+	(void)number;
+	(void)is_last;
+	(void)text;
+	(void)len;
+	assert(!"nobody else asks");
+}
+
+static bool
+memory_survey(struct backend *backend, uint64_t id, bool is_check, const char *glob,
+    const struct xch_daemon *but, size_t n_but)
+{
+	(void)backend;
+	(void)id;
+	(void)is_check;
+	(void)glob;
+	(void)but;
+	(void)n_but;
+	return false;
+}
+
 /* Its one link is up before anybody can ask. */
 static bool
 memory_why_down(const struct backend *backend, const char **reason, const char **text)
@@ -159,6 +195,9 @@ backend_memory_new(struct page *page, nsec margin)
 	    .next = memory_next,
 	    .grace = memory_grace,
 	    .end_grace = memory_end_grace,
+	    .say = memory_say,
+	    .reply = memory_reply,
+	    .survey = memory_survey,
 	    .why_down = memory_why_down,
 	    .stats = memory_stats,
 	    .redis = memory_redis,

@@ -9,6 +9,28 @@
 #include <stdbool.h>
 
 #include "daemon/core/arbiter.h"
+#include "daemon/serve/output.h"
+
+/* Whether a question could be put to the other daemons. */
+enum backend_said {
+	BACKEND_SAID,
+	BACKEND_NOBODY,         /* there are no others */
+	BACKEND_AWAY,
+};
+
+/* What is heard of questions, ours and others'; see gather.h.  Called from the loop only. */
+struct backend_ears {
+	/* Another daemon's question; or our own, which has come back to us: from is we. */
+	void (*question)(void *arg, const struct xch_daemon *from, uint64_t id, const char *line);
+	/* So many have got our question, we among them if it comes back. */
+	void (*heard)(void *arg, uint64_t id, unsigned n);
+	/* The number-th piece, from 0, of an answer to our question. */
+	void (*answer)(void *arg, uint64_t id, const struct xch_daemon *from, const char *host,
+	    uint32_t number, bool is_last, const char *text, size_t len);
+	/* What survey() has read: takes the lines.  Not whole: the rest could not be read. */
+	void (*surveyed)(void *arg, uint64_t id, struct output *lines, bool is_whole);
+	void *arg;
+};
 
 /* What became of the end of a grace. */
 enum backend_end {
@@ -43,6 +65,17 @@ struct backend {
 	void (*end_grace)(struct backend *backend, uint64_t client, uint64_t request);
 	void (*ended)(void *arg, uint64_t client, uint64_t request, enum backend_end how);
 	void *ended_arg;
+
+	/* Puts a question, one line without its end, to all other daemons. */
+	enum backend_said (*say)(struct backend *backend, uint64_t id, const char *question);
+	/* One piece of the answer to another's. */
+	void (*reply)(struct backend *backend, const struct xch_daemon *to, uint64_t id,
+	    uint32_t number, bool is_last, const char *text, size_t len);
+	/* Reads what is on record of daemons but these, in groups that match; surveyed() follows,
+	 * unless it is broken off by the end of the backend.  False: it cannot be done now. */
+	bool (*survey)(struct backend *backend, uint64_t id, bool is_check, const char *glob,
+	    const struct xch_daemon *but, size_t n_but);
+	const struct backend_ears *ears;
 
 	/* Why a link is down, in a stable word and for people.  False: every link is up. */
 	bool (*why_down)(const struct backend *backend, const char **reason, const char **text);

@@ -25,6 +25,7 @@ struct loop {
 	struct event_base *base;
 	struct arb *arb;
 	struct backend *backend;
+	struct gathers *gathers;
 	struct loop_hooks hooks;
 	struct xch_daemon (*gone)(void *arg);
 	void *gone_arg;
@@ -124,11 +125,13 @@ make_arbiter(struct loop *loop)
 		fatal("loop");
 	loop->backend->ended = on_ended;
 	loop->backend->ended_arg = loop;
+	gathers_set_backend(loop->gathers, loop->backend);
 }
 
 static void
 free_arbiter(struct loop *loop)
 {
+	gathers_set_backend(loop->gathers, NULL);
 	arb_free(loop->arb);
 	loop->backend->free(loop->backend);
 }
@@ -162,6 +165,7 @@ loop_new(const struct arb_conf *conf, const struct config_redis *redis, struct p
 	loop->page = page;
 	if (page_fd(page) < 0)
 		loop->conf.max_cells = 0;
+	loop->gathers = gathers_new(loop->base, &loop->conf.self, loop->conf.host);
 	make_arbiter(loop);
 	on_wake(loop);
 	return loop;
@@ -174,6 +178,7 @@ loop_free(struct loop *loop)
 	close(loop->timer_fd);
 	free_arbiter(loop);
 	tallies_fini(&loop->tallies);
+	gathers_free(loop->gathers);
 	event_base_free(loop->base);
 	free(loop);
 	libevent_global_shutdown();
@@ -183,6 +188,12 @@ void
 loop_set_hooks(struct loop *loop, const struct loop_hooks *hooks)
 {
 	loop->hooks = *hooks;
+}
+
+void
+loop_set_gather_hooks(struct loop *loop, const struct gather_hooks *hooks)
+{
+	gathers_set_hooks(loop->gathers, hooks);
 }
 
 void
@@ -376,6 +387,13 @@ bool
 loop_is_down(const struct loop *loop, const char **reason, const char **text)
 {
 	return loop->backend->why_down(loop->backend, reason, text);
+}
+
+bool
+loop_gather(struct loop *loop, uint64_t client, uint64_t request, const char *question,
+    enum gather_records records, const char *glob)
+{
+	return gathers_ask(loop->gathers, client, request, question, records, glob);
 }
 
 void

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 
 #include "daemon/core/arbiter.h"
+#include "daemon/gather.h"
 
 struct backend_redis;
 struct config_redis;
@@ -31,6 +32,8 @@ struct loop *loop_new(const struct arb_conf *conf, const struct config_redis *re
 void loop_free(struct loop *loop);
 void loop_set_hooks(struct loop *loop, const struct loop_hooks *hooks);
 
+void loop_set_gather_hooks(struct loop *loop, const struct gather_hooks *hooks);
+
 /* gone() is called when another daemon runs with our identity: it closes every client, and tells a
  * new identity. */
 void loop_set_gone(struct loop *loop, struct xch_daemon (*gone)(void *arg), void *arg);
@@ -46,6 +49,9 @@ nsec loop_grace(const struct loop *loop, const char *group);
 void loop_end_grace(struct loop *loop, uint64_t client, uint64_t request);
 /* False: every link of the backend is up; else why not, in a stable word and for people. */
 bool loop_is_down(const struct loop *loop, const char **reason, const char **text);
+/* Asks all daemons; the gather hooks bring what comes of it.  See gather.h. */
+bool loop_gather(struct loop *loop, uint64_t client, uint64_t request, const char *question,
+    enum gather_records records, const char *glob);
 void loop_stats(const struct loop *loop,         /* the backend's counters */
     void (*fn)(void *arg, const char *name, uint64_t value), void *arg);
 

@@ -30,7 +30,8 @@ static const struct {
 #define KEY(name) (1u << KEY_##name)
 
 /* The words that stand directly behind the verb, before any key. */
-enum words { NOTHING, GROUP, GLOB_OR_NOTHING, SLOTS_OR_ALL, SLOTS_AND_TOKEN, TAG, END_OR_NOTHING };
+enum words { NOTHING, GROUP, GLOB_OR_NOTHING, SLOTS_OR_ALL, SLOTS_AND_TOKEN, SLOTS, TAG, END_OR_NOTHING,
+	FIX_OR_NOTHING };
 
 static const struct {
 	const char *word;
@@ -53,6 +54,9 @@ static const struct {
 	[WIRE_HELP] = {"HELP", NOTHING, 0},
 	[WIRE_QUIT] = {"QUIT", NOTHING, 0},
 	[WIRE_GRACE] = {"GRACE", END_OR_NOTHING, 0},
+	[WIRE_PS] = {"PS", GLOB_OR_NOTHING, 0},
+	[WIRE_EVICT] = {"EVICT", SLOTS, KEY(TOKEN)},
+	[WIRE_AUDIT] = {"AUDIT", FIX_OR_NOTHING, 0},
 };
 
 static const char *const help[] = {
@@ -68,6 +72,9 @@ static const char *const help[] = {
 	"WAITERS group",
 	"STATS",
 	"METRICS",
+	"PS [glob]",
+	"EVICT group slot[,slot...] [token=T]",
+	"AUDIT [fix]",
 	"GRACE [end]",
 	"PING",
 	"VERSION",
@@ -203,7 +210,7 @@ parse_words(const char *line, size_t len, size_t *pos, struct wire_request *req,
 	if (words == NOTHING)
 		return 0;
 	n = wire_word(line, len, pos, &word);
-	if (n == 0 && (words == GLOB_OR_NOTHING || words == END_OR_NOTHING))
+	if (n == 0 && (words == GLOB_OR_NOTHING || words == END_OR_NOTHING || words == FIX_OR_NOTHING))
 		return 0;
 	if (n == 0)
 		return fail(fault, WIRE_ERR_SYNTAX, "a word is missing");
@@ -214,6 +221,10 @@ parse_words(const char *line, size_t len, size_t *pos, struct wire_request *req,
 			return fail(fault, WIRE_ERR_TAG, "a tag is 1 to 32 of A-Z a-z 0-9 _ . : -");
 		return 0;
 	}
+	if (words == FIX_OR_NOTHING) {
+		req->fix = n == 3 && memcmp(word, "fix", 3) == 0;
+		return req->fix ? 0 : fail(fault, WIRE_ERR_SYNTAX, "the word is: fix");
+	}
 	if (words == END_OR_NOTHING) {
 		req->end = n == 3 && memcmp(word, "end", 3) == 0;
 		return req->end ? 0 : fail(fault, WIRE_ERR_SYNTAX, "the word is: end");
@@ -223,11 +234,14 @@ parse_words(const char *line, size_t len, size_t *pos, struct wire_request *req,
 		return 0;
 	if (parse_group(word, n, req, fault) == -1)
 		return -1;
-	if (words != SLOTS_OR_ALL && words != SLOTS_AND_TOKEN)
+	if (words != SLOTS_OR_ALL && words != SLOTS_AND_TOKEN && words != SLOTS)
 		return 0;
 	if (parse_slots(line, len, pos, req, fault) == -1)
 		return -1;
-	if (words == SLOTS_OR_ALL)
+	if (words == SLOTS && is_slotless(req))
+		return fail_key(fault, WIRE_ERR_BADVALUE, "a hold without a slot is nobody's to take",
+		    "slot", 4);
+	if (words != SLOTS_AND_TOKEN)
 		return 0;
 	n = wire_word(line, len, pos, &word);
 	if (n == 0)
@@ -425,6 +439,8 @@ put_words(struct out *out, const struct wire_request *req)
 	}
 	if (req->end)
 		put(out, " end");
+	if (req->fix)
+		put(out, " fix");
 	if (req->cancel[0] != '\0')
 		put(out, " #%s", req->cancel);
 	if (req->group[0] != '\0') {

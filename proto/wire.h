@@ -26,8 +26,8 @@
 
 enum wire_verb {
 	WIRE_HELLO, WIRE_ACQUIRE, WIRE_RELEASE, WIRE_CANCEL, WIRE_RESUME, WIRE_LIST, WIRE_STATUS,
-	WIRE_HOLDERS, WIRE_WAITERS, WIRE_STATS, WIRE_METRICS, WIRE_GRACE, WIRE_PING, WIRE_VERSION,
-	WIRE_HELP, WIRE_QUIT, WIRE_NVERBS
+	WIRE_HOLDERS, WIRE_WAITERS, WIRE_STATS, WIRE_METRICS, WIRE_PS, WIRE_EVICT, WIRE_AUDIT,
+	WIRE_GRACE, WIRE_PING, WIRE_VERSION, WIRE_HELP, WIRE_QUIT, WIRE_NVERBS
 };
 
 enum wire_code {
@@ -43,6 +43,7 @@ struct wire_request {
 	enum wire_verb verb;
 	bool all;                       /* RELEASE * */
 	bool end;                       /* GRACE end */
+	bool fix;                       /* AUDIT fix */
 	bool has_events, events;        /* HELLO events= */
 	bool has_detail, detail;        /* HELLO detail= */
 	bool has_page, page;            /* HELLO page= */
@@ -52,11 +53,12 @@ struct wire_request {
 	int64_t hold_ms;                /* or WIRE_ABSENT */
 	uint64_t token;                 /* 0: not given */
 	uint32_t n_slots;
-	uint32_t slots[WIRE_N_MAX];     /* RELEASE, RESUME: distinct, in the order given; or 0 alone */
+	uint32_t slots[WIRE_N_MAX];     /* RELEASE, RESUME, EVICT: distinct, in the order given; or,
+					   but for EVICT, 0 alone */
 	char tag[WIRE_TAG_MAX + 1];     /* without the # */
 	char cancel[WIRE_TAG_MAX + 1];  /* CANCEL: the other tag, without the # */
 	char label[WIRE_LABEL_MAX + 1];
-	char group[WIRE_GROUP_MAX + 1]; /* LIST: the glob */
+	char group[WIRE_GROUP_MAX + 1]; /* LIST, PS: the glob */
 };
 
 /* Why a line is no request: what goes behind ERR.  `key` is "" or the key at fault (cut to

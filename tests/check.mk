@@ -182,10 +182,10 @@ $(B)/fail_exchange: $(O)/tests/fail/exchange.o $(O)/tests/fuzz/fleet.o $(O)/test
 # with libFuzzer, from objects of their own.
 FUZZ_SRC := $(filter-out tests/fuzz/fuzz_% tests/fuzz/replay.c,$(wildcard tests/fuzz/*.c)) tests/sim/message.c client/libslot/page.c \
 	$(filter-out daemon/main.c,$(DAEMON_SRC))
-FUZZ_OBJ := $(FUZZ_SRC:%.c=build/fuzz/obj/%.o) build/fuzz/obj/script.o
+FUZZ_OBJ := $(FUZZ_SRC:%.c=build/fuzz/obj/%.o) $(SCRIPT_OBJ:$(O)/%=build/fuzz/obj/%)
 FUZZ_FLAGS = -std=c11 -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all
 
-$(REPLAYS): $(B)/%: $(O)/tests/fuzz/%.o $(O)/tests/fuzz/replay.o $(FUZZ_SRC:%.c=$(O)/%.o) $(O)/daemon/redis/script.o
+$(REPLAYS): $(B)/%: $(O)/tests/fuzz/%.o $(O)/tests/fuzz/replay.o $(FUZZ_SRC:%.c=$(O)/%.o) $(SCRIPT_OBJ)
 	$(if $(Q),@echo "  LINK    $@")
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(DEP_LIBS)
 
@@ -202,7 +202,7 @@ build/fuzz/obj/%.o: %.c build/deps.mk | build/deps-check
 	$(if $(Q),@echo "  FUZZ    $<")
 	$(Q)clang $(ALL_CPPFLAGS) $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link -MMD -MP -c -o $@ $<
 
-build/fuzz/obj/script.o: $(O)/daemon/redis/script.c
+$(SCRIPT_OBJ:$(O)/%=build/fuzz/obj/%): build/fuzz/obj/%.o: $(O)/%.c
 	@mkdir -p $(@D)
 	$(Q)clang $(ALL_CPPFLAGS) $(FUZZ_FLAGS) -c -o $@ $<
 

@@ -125,6 +125,25 @@ sub_change(struct arb *arb, bool up)
 	}
 }
 
+/* ------------------------------------------------------------------ what operators ask for */
+
+static void
+evict(struct arb *arb, const struct arb_event *e)
+{
+	struct group *g = group_find(arb, e->evict.group);
+
+	for (uint32_t i = 0; g != NULL && i < e->evict.n_slots; i++) {
+		struct slot *s = slot_find(g, e->evict.slots[i]);
+		struct hold *h = s != NULL ? s->hold : NULL;
+
+		if (h == NULL || h->state != HOLD_HELD ||
+		    (e->evict.token != 0 && e->evict.token != h->token))
+			continue;
+		arb->stats.evictions += h->n;
+		hold_end(arb, h, ARB_LOST_EVICT);
+	}
+}
+
 static void
 stop(struct arb *arb)
 {
@@ -201,6 +220,12 @@ handle(struct arb *arb, const struct arb_event *e)
 		arb->stats.pushes++;
 		if ((g = group_find(arb, e->push->group)) != NULL)
 			sync_push(arb, g, e->push);
+		break;
+	case ARB_EVICT:
+		evict(arb, e);
+		break;
+	case ARB_REAP:
+		group_reap(arb, e->reap.group);
 		break;
 	case ARB_STOP:
 		stop(arb);

@@ -64,6 +64,9 @@ enum arb_event_type {
 	ARB_SUB_DOWN,
 	ARB_REPLY,              /* the answer to an ARB_EXCHANGE */
 	ARB_PUSH,
+	ARB_EVICT,              /* an operator ends holds of these slots; of several slots as a whole */
+	ARB_REAP,               /* exchange, so that the backend forgets daemons whose leases are over;
+				   and again when that of the next is, for a while */
 	ARB_STOP,               /* give idle slots back, answer every waiter ERR shutdown */
 };
 
@@ -122,6 +125,15 @@ struct arb_event {
 			nsec until;             /* deadline of the inherited cell, which has the
 						   client's uid; 0: there is none */
 		} resume;
+		struct {
+			const char *group;
+			uint32_t n_slots;
+			const uint32_t *slots;
+			uint64_t token; /* 0: any */
+		} evict;
+		struct {
+			const char *group;
+		} reap;
 		struct {
 			unsigned link;
 		} link;
@@ -241,6 +253,7 @@ struct arb_stats {
 	uint64_t lapses;        /* leases of groups with holds that ended */
 	uint64_t unproven, kept; /* holds that became so, and those of them that were proven again */
 	uint64_t adoptions;     /* holds taken over from a former daemon */
+	uint64_t evictions;     /* slots that an operator took back */
 	uint64_t opens;         /* let in without a slot */
 	uint64_t no_cells;      /* holds of strict clients that got no cell */
 	uint32_t clients, groups, holds, waiters;

@@ -175,6 +175,7 @@ struct group {
 	nsec cells_until;       /* deadline that each of those has, or a later one */
 	nsec hot_until;
 	nsec renew_at, look_at;
+	nsec reap_until;        /* so long it is looked at though nobody waits */
 	nsec grace_until;       /* the backend grants nothing before */
 	nsec retry_at;          /* the backend has refused: no exchange before */
 	nsec quiet_since;       /* NSEC_NEVER: it is not */
@@ -263,6 +264,7 @@ nsec group_away_at(const struct arb *arb, const struct group *g);
 void group_check_live(const struct arb *arb, struct group *g);
 int64_t group_limit(const struct group *g, int64_t own);        /* effective, or XCH_NO_LIMIT */
 void group_unsync(struct group *g);
+void group_reap(struct arb *arb, const char *name);
 void group_due(struct arb *arb, struct group *g);
 void group_tick(struct arb *arb, struct group *g);
 void group_rearm(struct arb *arb, struct group *g);

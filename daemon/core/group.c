@@ -242,9 +242,33 @@ group_lose_all(struct arb *arb, struct group *g)
 
 /* Does anybody wait for what will have changed then: a slot that may be free, a grace that is over? */
 static bool
-is_looked_at(const struct group *g)
+is_looked_at(const struct arb *arb, const struct group *g)
 {
-	return g->n_waiters > 0 || g->lapsed;
+	return g->n_waiters > 0 || g->lapsed || arb->now < g->reap_until;
+}
+
+/* An exchange without a word of ours: it is made though the backend has no record of us. */
+static void
+look(struct arb *arb, struct group *g)
+{
+	g->poke = true;
+	if (arb->now < g->reap_until && !g->synced)
+		g->dirty = true;
+}
+
+/* The backend reaps at every exchange whoever's lease has ended by its own clock, which stands still
+ * while nobody speaks: so the first only starts that, and says when to look again. */
+void
+group_reap(struct arb *arb, const char *name)
+{
+	enum wire_code why;
+	struct group *g = group_get(arb, name, &why);
+
+	if (g == NULL)
+		return;
+	g->reap_until = arb->now + 2 * arb->longest_lease;
+	look(arb, g);
+	group_touch(arb, g);
 }
 
 /* Is it time to renew the lease, or to look again?  Either may have come due unnoticed: while a
@@ -259,8 +283,8 @@ group_due(struct arb *arb, struct group *g)
 	}
 	if (arb->now >= g->look_at) {
 		g->look_at = NSEC_NEVER;
-		if (is_looked_at(g))
-			g->poke = true;
+		if (is_looked_at(arb, g))
+			look(arb, g);
 	}
 }
 
@@ -322,7 +346,7 @@ group_rearm(struct arb *arb, struct group *g)
 		sooner(&at, g->retry_at);
 	if (g->request != NULL)
 		sooner(&at, g->hang_at);
-	else if (up && is_looked_at(g))
+	else if (up && is_looked_at(arb, g))
 		sooner(&at, g->look_at < g->renew_at ? g->look_at : g->renew_at);
 	else if (up && (g->slots.n > 0 || !TAILQ_EMPTY(&g->adopts)))
 		sooner(&at, g->renew_at);

@@ -194,6 +194,23 @@ exchange_encode(
 }
 
 void
+exchange_encode_survey(struct exchange_command *cmd, const char *sha, const char *prefix,
+    const char *group, bool is_check, const char *from, const char *but, size_t size, size_t n)
+{
+	static const char *const names[] = {
+	    "records", "leases", "owners", "slots", "queue", "wants", "nows", "inbox"};
+	unsigned shard = exchange_shard(group);
+
+	begin(cmd, sha, sizeof names / sizeof names[0]);
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+		add_key(cmd, prefix, shard, group, names[i]);
+	add(cmd, is_check ? "check" : "list");
+	add(cmd, from);
+	for (; n > 0; n--, but += size)
+		add(cmd, but);
+}
+
+void
 exchange_command_fini(struct exchange_command *cmd)
 {
 	free(cmd->argv);

@@ -39,6 +39,10 @@ void exchange_encode_touch(struct exchange_command *cmd, const char *sha, const 
  * people. */
 void exchange_encode_limit(struct exchange_command *cmd, const char *sha, const char *prefix,
     const char *group, int64_t limit, const char *by, const char *why);
+/* Reads what is on record of a group (survey.lua), from where a run before has left off.  `but`
+ * are n names of daemons, `size` bytes apart. */
+void exchange_encode_survey(struct exchange_command *cmd, const char *sha, const char *prefix,
+    const char *group, bool is_check, const char *from, const char *but, size_t size, size_t n);
 void exchange_command_fini(struct exchange_command *cmd);
 
 unsigned exchange_shard(const char *group);

@@ -21,6 +21,7 @@
 #include "daemon/log.h"
 
 #define WHY_MAX 256
+#define LINK_CHANNELS_MAX 2
 #define BACKOFF_MIN (100 * NSEC_MS)
 
 static void link_try(struct link *link);
@@ -291,13 +292,14 @@ on_message(redisAsyncContext *context, void *reply, void *unused)
 }
 
 void
-link_subscribe(struct link *link, const char *channel, link_done *done)
+link_subscribe(struct link *link, size_t n, const char *const *channels, link_done *done)
 {
-	const char *argv[] = {"SUBSCRIBE", channel};
+	const char *argv[1 + LINK_CHANNELS_MAX] = {"SUBSCRIBE"};
 
-	assert(link->state == LINK_UP && link->n_commands == 0);
+	assert(link->state == LINK_UP && link->n_commands == 0 && n <= LINK_CHANNELS_MAX);
 	link->message = done;
-	redisAsyncCommandArgv(link->context, on_message, NULL, 2, argv, NULL);
+	memcpy(argv + 1, channels, n * sizeof *channels);
+	redisAsyncCommandArgv(link->context, on_message, NULL, (int)n + 1, argv, NULL);
 }
 
 /* ------------------------------------------------------------------ connecting */

@@ -108,7 +108,7 @@ void link_send(struct link *link, int argc, const char **argv, const size_t *len
     link_done *done, void *arg);
 
 /* From here on nothing else is sent on this link.  done gets each message, arg is the owner's. */
-void link_subscribe(struct link *link, const char *channel, link_done *done);
+void link_subscribe(struct link *link, size_t n, const char *const *channels, link_done *done);
 
 /* Asks whether the server is still one that we can use, and set up well: env->checked() follows. */
 void link_check(struct link *link);

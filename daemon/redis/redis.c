@@ -12,6 +12,7 @@
 #include "daemon/core/alloc.h"
 #include "daemon/log.h"
 #include "daemon/redis/exchange.h"
+#include "daemon/redis/others.h"
 #include "daemon/redis/health.h"
 #include "daemon/redis/link.h"
 #include "daemon/redis/marker.h"
@@ -33,6 +34,7 @@ struct redis {
 	struct subscriber subscriber;
 	struct exchange_command command;
 	nsec interval;                          /* a quarter of the lease */
+	struct others others;
 	struct event *touch_timer, *check_timer;
 	struct asker *askers;                   /* of the end of the grace; not answered yet */
 	size_t n_askers, cap_askers;
@@ -237,6 +239,7 @@ on_down(void *arg, struct link *link)
 
 	redis->health.is_whole = false;
 	markers_gone(&redis->markers, link);
+	others_gone(&redis->others, link);
 	tell_change(redis, ARB_LINK_DOWN, link_number(redis, link));
 }
 
@@ -370,6 +373,10 @@ on_message(void *arg, const char *text, size_t len)
 {
 	struct redis *redis = arg;
 
+	if (others_is_answer(text, len)) {
+		others_answered(&redis->others, text, len);
+		return;
+	}
 	if (exchange_decode_push(&redis->arena, text, len, &redis->push) < 0) {
 		log_warnx("%s: a message is not understood: %.*s", redis->health.name,
 		    len < 64 ? (int)len : 64, text);
@@ -379,6 +386,63 @@ on_message(void *arg, const char *text, size_t len)
 	redis->push.to = redis->markers.self;
 	redis->news = (struct arb_event){.type = ARB_PUSH, .push = &redis->push};
 	tell_news(redis);
+}
+
+/* ------------------------------------------------------------------ questions to all */
+
+static void
+on_call(void *arg, const char *text, size_t len)
+{
+	struct redis *redis = arg;
+
+	others_called(&redis->others, text, len);
+}
+
+/* Always the first that is up: the pieces of an answer must arrive in their order. */
+static struct link *
+link_for_talk(struct redis *redis)
+{
+	for (unsigned i = 0; i < redis->n_links; i++)
+		if (redis->links[i].state == LINK_UP)
+			return &redis->links[i];
+	return NULL;
+}
+
+static enum backend_said
+redis_say(struct backend *backend, uint64_t id, const char *question)
+{
+	struct redis *redis = (struct redis *)backend;
+	struct link *link = link_for_talk(redis);
+
+	if (link == NULL || !redis->subscriber.is_up)
+		return BACKEND_AWAY;
+	others_say(&redis->others, link, id, question);
+	return BACKEND_SAID;
+}
+
+/* Without a link the asker hears nothing, and says so. */
+static void
+redis_reply(struct backend *backend, const struct xch_daemon *to, uint64_t id, uint32_t number,
+    bool is_last, const char *text, size_t len)
+{
+	struct redis *redis = (struct redis *)backend;
+	struct link *link = link_for_talk(redis);
+
+	if (link != NULL)
+		others_reply(&redis->others, link, to, id, number, is_last, text, len);
+}
+
+static bool
+redis_survey(struct backend *backend, uint64_t id, bool is_check, const char *glob,
+    const struct xch_daemon *but, size_t n_but)
+{
+	struct redis *redis = (struct redis *)backend;
+	struct link *link = link_for_beat(redis);
+
+	if (link == NULL)
+		return false;
+	others_survey(&redis->others, link, id, is_check, glob, but, n_but);
+	return true;
 }
 
 /* ------------------------------------------------------------------ the whole */
@@ -480,6 +544,7 @@ redis_free(struct backend *backend)
 	struct redis *redis = (struct redis *)backend;
 
 	subscriber_fini(&redis->subscriber);
+	others_fini(&redis->others);
 	for (unsigned i = 0; i < redis->n_links; i++)
 		link_fini(&redis->links[i]);
 	event_free(redis->touch_timer);
@@ -510,6 +575,9 @@ backend_redis_new(struct event_base *base, const struct config_redis *config,
 	    .next = redis_next,
 	    .grace = redis_grace,
 	    .end_grace = redis_end_grace,
+	    .say = redis_say,
+	    .reply = redis_reply,
+	    .survey = redis_survey,
 	    .why_down = redis_why_down,
 	    .stats = redis_stats,
 	    .redis = redis_itself,
@@ -520,6 +588,7 @@ backend_redis_new(struct event_base *base, const struct config_redis *config,
 	redis->arg = arg;
 	redis->n_links = conf->n_links;
 	redis->interval = conf->lease / 4;
+	others_init(&redis->others, &redis->backend, config->prefix, &conf->self, conf->host);
 	url_show(&config->address, redis->health.name, sizeof redis->health.name);
 	redis->touch_timer = evtimer_new(base, on_touch_timer, redis);
 	redis->check_timer = event_new(base, -1, EV_PERSIST, on_check_timer, redis);
@@ -552,10 +621,11 @@ backend_redis_new(struct event_base *base, const struct config_redis *config,
 	    .commands = link_for_beat,
 	    .change = on_subscribed,
 	    .message = on_message,
+	    .call = on_call,
 	    .arg = redis,
 	};
 	exchange_channel(channel, config->prefix, &conf->self);
 	subscriber_init(&redis->subscriber, &redis->env, &redis->as_subscribed, channel,
-	    redis->interval);
+	    redis->others.channel, redis->interval);
 	return &redis->backend;
 }

@@ -12,6 +12,7 @@
 #include "daemon/log.h"
 
 #define BEAT "H "               /* no other message begins so */
+#define N_CHANNELS 2
 
 static void
 set_timer(struct subscriber *s, nsec after)
@@ -94,7 +95,7 @@ static void
 on_message(void *arg, struct link *link, const redisReply *reply)
 {
 	struct subscriber *s = arg;
-	const redisReply *kind, *text;
+	const redisReply *kind, *channel, *text;
 	char beat[32];
 
 	if (reply->type == REDIS_REPLY_ERROR) {
@@ -106,10 +107,13 @@ on_message(void *arg, struct link *link, const redisReply *reply)
 		return;
 	}
 	kind = reply->element[0];
+	channel = reply->element[1];
 	text = reply->element[2];
 	if (strcmp(kind->str, "subscribe") == 0) {
-		s->is_listening = true;
+		s->is_listening = text->integer == N_CHANNELS;
 		subscriber_beat(s);
+	} else if (strcmp(channel->str, s->channel) != 0) {
+		s->owner->call(s->owner->arg, text->str, text->len);
 	} else if (strncmp(text->str, BEAT, strlen(BEAT)) == 0) {
 		snprintf(beat, sizeof beat, BEAT "%llu", s->beat);
 		if (!s->is_awaited || strcmp(text->str, beat) != 0)
@@ -126,10 +130,11 @@ static void
 on_up(void *arg, struct link *link)
 {
 	struct subscriber *s = arg;
+	const char *const channels[N_CHANNELS] = {s->channel, s->fleet};
 
 	s->sent = clock_now();
 	set_timer(s, s->interval);
-	link_subscribe(link, s->channel, on_message);
+	link_subscribe(link, N_CHANNELS, channels, on_message);
 }
 
 static void
@@ -145,11 +150,13 @@ on_down(void *arg, struct link *link)
 
 void
 subscriber_init(struct subscriber *s, const struct link_env *env,
-    const struct subscriber_owner *owner, const char *channel, nsec interval)
+    const struct subscriber_owner *owner, const char *channel, const char *fleet,
+    nsec interval)
 {
 	*s = (struct subscriber){.owner = owner, .interval = interval};
 	s->as_owner = (struct link_owner){.up = on_up, .down = on_down, .arg = s};
 	snprintf(s->channel, sizeof s->channel, "%s", channel);
+	snprintf(s->fleet, sizeof s->fleet, "%s", fleet);
 	s->timer = evtimer_new(env->base, on_timer, s);
 	if (s->timer == NULL)
 		abort();

@@ -12,12 +12,11 @@
 #include "daemon/redis/exchange.h"
 #include "daemon/redis/link.h"
 
-
-
 struct subscriber_owner {
 	struct link *(*commands)(void *arg);    /* a link for commands that is up, or NULL */
 	void (*change)(void *arg, bool up);     /* messages (do not) arrive */
-	void (*message)(void *arg, const char *text, size_t len);
+	void (*message)(void *arg, const char *text, size_t len);       /* for us alone */
+	void (*call)(void *arg, const char *text, size_t len);          /* for every daemon */
 	void *arg;
 };
 
@@ -25,7 +24,8 @@ struct subscriber {
 	struct link link;
 	struct link_owner as_owner;     /* of the link */
 	const struct subscriber_owner *owner;
-	char channel[EXCHANGE_CHANNEL_MAX];
+	char channel[EXCHANGE_CHANNEL_MAX];     /* our own */
+	char fleet[EXCHANGE_CHANNEL_MAX];       /* every daemon's */
 	nsec interval;                  /* of heartbeats */
 	struct event *timer;
 	unsigned long long beat;        /* the last one that was sent */
@@ -35,9 +35,10 @@ struct subscriber {
 	nsec sent;
 };
 
-/* Copies the channel, neither env nor owner. */
+/* Copies the channels, neither env nor owner. */
 void subscriber_init(struct subscriber *subscriber, const struct link_env *env,
-    const struct subscriber_owner *owner, const char *channel, nsec interval);
+    const struct subscriber_owner *owner, const char *channel, const char *fleet,
+    nsec interval);
 void subscriber_fini(struct subscriber *subscriber);
 
 /* Sends a heartbeat now, if it can: a link for commands has come up. */

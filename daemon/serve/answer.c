@@ -192,6 +192,13 @@ answer_denied(const char *rule, const char *section, uint32_t uid, char *line)
 }
 
 size_t
+answer_unavailable(int64_t retry_ms, const char *reason, const char *text, char *line)
+{
+	return ERROR(line, WIRE_ERR_UNAVAILABLE, "retry=%lld reason=%s ", "%s", (long long)retry_ms,
+	    reason, text);
+}
+
+size_t
 answer_too_many(uint32_t max, char *line)
 {
 	return ERROR(line, WIRE_ERR_TOOMANY, "max=%u ", "too many requests are not answered yet",

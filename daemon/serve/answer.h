@@ -21,6 +21,7 @@ size_t answer_fault(const struct wire_fault *fault, char *line);
 size_t answer_no_group(const char *closest, char *line);        /* closest may be NULL */
 size_t answer_grace(nsec left, char *line);
 size_t answer_denied(const char *rule, const char *section, uint32_t uid, char *line); /* of a group, or NULL */
+size_t answer_unavailable(int64_t retry_ms, const char *reason, const char *text, char *line);
 size_t answer_too_many(uint32_t max, char *line);
 size_t answer_clients(uint32_t max, const char *why, char *line);
 size_t answer_clients_of(uint32_t uid, uint32_t max, char *line);

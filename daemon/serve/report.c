@@ -293,6 +293,7 @@ stats(const struct server *server, struct output *out)
 	    {"unproven", arb.unproven},
 	    {"kept", arb.kept},
 	    {"adoptions", arb.adoptions},
+	    {"evictions", arb.evictions},
 	    {"opens", arb.opens},
 	    {"no_cells", arb.no_cells},
 	};

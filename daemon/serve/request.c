@@ -14,6 +14,7 @@
 #include "daemon/loop.h"
 #include "daemon/page.h"
 #include "daemon/serve/answer.h"
+#include "daemon/serve/hosts.h"
 #include "daemon/serve/report.h"
 #include "daemon/serve/rights.h"
 #include "daemon/serve/server.h"
@@ -239,7 +240,8 @@ greet(struct client *client, const struct wire_request *req)
 		*to++ = SESSION_MARK;
 	}
 	to += sprintf(to, "OK version=" SLOTD_VERSION " protocol=" ANSWER_PROTOCOL
-	    " features=detail,events,grace,hold,metrics,n,%sresume,tags", has_page ? "page," : "");
+	    " features=audit,detail,events,evict,grace,hold,metrics,n,%sps,resume,tags",
+	    has_page ? "page," : "");
 	if (client->strict)
 		to += sprintf(to, " lease=%lld margin=%lld left=%lld now=%lld",
 		    (long long)server->config->lease_ms, (long long)server->config->margin_ms,
@@ -325,6 +327,45 @@ grace(struct client *client, const struct wire_request *req)
 		    answer_grace(loop_grace(client->server->loop, NULL), line));
 }
 
+/* A request that waits for what all hosts say. */
+static void
+ask_hosts(struct client *client, const struct wire_request *req)
+{
+	struct pending *pending = pending_take(client, req);
+	uint64_t number;
+
+	if (pending == NULL) {
+		say_error(client, req, WIRE_ERR_NOMEM);
+		return;
+	}
+	number = pending_id(pending);
+	pending_wait(client, pending);
+	hosts_ask(client->server, client_id(client), number, req);
+}
+
+static void
+ps(struct client *client, const struct wire_request *req)
+{
+	ask_hosts(client, req);
+}
+
+static void
+evict(struct client *client, const struct wire_request *req)
+{
+	if (may_admin(client, req, config_group(client->server->config, req->group))) {
+		log_info("uid %u, process %d, evicts the holder of slot %u of group %s", client->uid,
+		    client->pid, req->slots[0], req->group);
+		ask_hosts(client, req);
+	}
+}
+
+static void
+audit(struct client *client, const struct wire_request *req)
+{
+	if (!req->fix || may_admin(client, req, NULL))
+		ask_hosts(client, req);
+}
+
 static void
 ping(struct client *client, const struct wire_request *req)
 {
@@ -343,7 +384,8 @@ static void (*const execute[WIRE_NVERBS])(struct client *, const struct wire_req
     [WIRE_STATUS] = report,   [WIRE_HOLDERS] = report,  [WIRE_WAITERS] = report,
     [WIRE_STATS] = report,    [WIRE_PING] = ping,       [WIRE_VERSION] = version,
     [WIRE_HELP] = report,     [WIRE_QUIT] = quit,       [WIRE_METRICS] = report,
-    [WIRE_GRACE] = grace,
+    [WIRE_GRACE] = grace,     [WIRE_PS] = ps,           [WIRE_EVICT] = evict,
+    [WIRE_AUDIT] = audit,
 };
 
 void

@@ -11,6 +11,7 @@
 #include "daemon/loop.h"
 #include "daemon/metrics/metrics.h"
 #include "daemon/serve/answer.h"
+#include "daemon/serve/hosts.h"
 #include "daemon/serve/session.h"
 #include "daemon/serve/users.h"
 
@@ -43,6 +44,17 @@ on_action(void *arg, const struct arb_action *action)
 		pending = pending_by_id(&client->pendings, action->request);
 	assert(pending != NULL);
 	pending_answer(client, pending, line, answer_to(pending->verb, client->detail, action, line));
+}
+
+void
+server_answer(struct server *server, uint64_t client_number, uint64_t request, const char *lines,
+    size_t len)
+{
+	struct client *client = client_find(server, client_number);
+	struct pending *pending = client != NULL ? pending_by_id(&client->pendings, request) : NULL;
+
+	if (pending != NULL)
+		pending_answer(client, pending, lines, len);
 }
 
 static void
@@ -129,6 +141,7 @@ server_init(struct server *server, struct loop *loop, const struct config *confi
 	STAILQ_INIT(&server->closed);
 	loop_set_hooks(loop, &hooks);
 	metrics_keep(loop_tallies(loop), config);
+	hosts_init(server);
 }
 
 void

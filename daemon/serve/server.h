@@ -4,6 +4,7 @@
 #define SERVER_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/queue.h>
 
@@ -59,6 +60,11 @@ struct server {
 void server_init(struct server *server, struct loop *loop, const struct config *config,
     uint32_t max_clients);
 void server_fini(struct server *server);
+
+/* Answers a request that has waited for something else than the arbiter: whole lines, without a tag.
+ * Nothing, if its client has gone. */
+void server_answer(struct server *server, uint64_t client, uint64_t request, const char *lines,
+    size_t len);
 
 /* Closes every connection at once. */
 void server_close_all(struct server *server, const char *why);

@@ -16,7 +16,7 @@ max_waiters = 1
 """
 
 KINDS = {"token": r"[1-9]\d*", "ms": r"\d+", "pid": r"(?:\d+|-)", "uid": r"\d+", "n": r"\d+",
-         "version": r"\S+"}
+         "version": r"\S+", "host": r"\S+"}
 
 # Errors that no transcript can show in a few lines: other tests provoke them.  The backend in
 # memory never says "backend" or "unavailable".

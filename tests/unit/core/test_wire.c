@@ -83,6 +83,12 @@ static const struct {
 	{"HELP", ""},
 	{"#bye QUIT", ""},
 	{"GRACE", ""},
+	{"PS", ""},
+	{"ps a*", "PS a*"},
+	{"EVICT g 3,1", ""},
+	{"evict %2a 1 token=5", "EVICT %2A 1 token=5"},
+	{"AUDIT", ""},
+	{"#1 audit fix", "#1 AUDIT fix"},
 	{"#1 grace end", "#1 GRACE end"},
 };
 

@@ -1,0 +1,274 @@
+/* Requests that concern every host: PS, EVICT, AUDIT. */
+#include "daemon/serve/hosts.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/config.h"
+#include "daemon/gather.h"
+#include "daemon/log.h"
+#include "daemon/loop.h"
+#include "daemon/serve/answer.h"
+#include "daemon/serve/census.h"
+#include "daemon/serve/ps.h"
+#include "daemon/serve/server.h"
+#include "proto/wire.h"
+
+#define RETRY_MS 1000
+
+static bool
+is_shared(const struct server *server)
+{
+	return server->config->redis.url[0] != '\0';
+}
+
+/* ------------------------------------------------------------------ asked by a daemon */
+
+/* What is said to a question: lines in pieces, or one line. */
+struct answer {
+	struct census *census;  /* owned; NULL: the line */
+	char line[32];
+};
+
+static uint64_t
+evict(struct server *server, const struct wire_request *req)
+{
+	const struct arb_event event = {.type = ARB_EVICT,
+	    .evict = {.group = req->group, .n_slots = req->n_slots, .slots = req->slots,
+		.token = req->token}};
+	struct arb_stats before, after;
+
+	arb_stats(loop_arb(server->loop), &before);
+	loop_step(server->loop, &event);
+	arb_stats(loop_arb(server->loop), &after);
+	if (after.evictions > before.evictions)
+		log_info("%llu slots of group %s are taken back, as an operator asks",
+		    (unsigned long long)(after.evictions - before.evictions), req->group);
+	return after.evictions - before.evictions;
+}
+
+/* Whoever may speak in Redis for the daemons may ask: rights are looked at where the client is. */
+static void *
+on_question(void *arg, const char *line)
+{
+	struct server *server = arg;
+	struct wire_request req;
+	struct wire_fault fault;
+	struct answer *answer;
+
+	if (wire_parse(line, strlen(line), &req, &fault) < 0 ||
+	    (req.verb != WIRE_PS && req.verb != WIRE_EVICT) ||
+	    (answer = calloc(1, sizeof *answer)) == NULL)
+		return NULL;
+	if (req.verb == WIRE_EVICT) {
+		snprintf(answer->line, sizeof answer->line, "evicted=%llu",
+		    (unsigned long long)evict(server, &req));
+	} else if ((answer->census = census_new(loop_arb(server->loop), req.group)) == NULL) {
+		free(answer);
+		return NULL;
+	}
+	return answer;
+}
+
+static enum gather_piece
+on_answer(void *arg, void *state, struct output *out)
+{
+	struct answer *answer = state;
+
+	(void)arg;
+	if (answer->census != NULL)
+		return census_write(answer->census, out);
+	return output_add(out, answer->line, strlen(answer->line)) ? GATHER_LAST : GATHER_FAILED;
+}
+
+static void
+on_drop(void *arg, void *state)
+{
+	struct answer *answer = state;
+
+	(void)arg;
+	if (answer->census != NULL)
+		census_free(answer->census);
+	free(answer);
+}
+
+/* ------------------------------------------------------------------ asked by a client */
+
+/* The line is the question, too; a daemon that is asked to AUDIT only shows that it is there. */
+void
+hosts_ask(struct server *server, uint64_t client, uint64_t request, const struct wire_request *req)
+{
+	enum gather_records records = req->verb == WIRE_AUDIT ? GATHER_CHECK : GATHER_RECORDS;
+	struct wire_request question = *req;
+	char line[WIRE_LINE_MAX + 1], refusal[ANSWER_MAX];
+	int len;
+
+	question.tag[0] = '\0';
+	len = wire_format(&question, line, sizeof line);
+	assert(len > 0);
+	line[len - 1] = '\0';
+	if (!loop_gather(server->loop, client, request, line, records, req->group))
+		server_answer(server, client, request, refusal, answer_unavailable(RETRY_MS, "asked",
+		    "too many ask all hosts just now", refusal));
+}
+
+/* The group of a row, decoded.  False: it is no group's name. */
+static bool
+group_of(const struct ps_row *row, char name[WIRE_GROUP_MAX + 1])
+{
+	int len = wire_unescape(row->group, (size_t)row->group_len, name, WIRE_GROUP_MAX + 1);
+
+	return len > 0 && wire_name_ok(name, (size_t)len, WIRE_GROUP_MAX, false);
+}
+
+/* ------------------------------------------------------------------ EVICT */
+
+static uint64_t
+number_in(const char *text, size_t text_len, const char *key)
+{
+	char buf[24];
+	uint64_t value;
+	int len = wire_value(text, text_len, key, buf, sizeof buf);
+
+	return len > 0 && wire_parse_number(buf, (size_t)len, UINT32_MAX, &value) == 0 ? value : 0;
+}
+
+/* One of the slots that is on record for a daemon that does not answer. */
+static const struct ps_row *
+find_silent(const struct wire_request *req, const struct ps_row *rows, size_t n)
+{
+	char name[WIRE_GROUP_MAX + 1];
+
+	for (size_t i = 0; i < n; i++)
+		for (uint32_t k = 0; k < req->n_slots; k++)
+			if (rows[i].kind == 'h' && rows[i].number == req->slots[k] &&
+			    group_of(&rows[i], name) && strcmp(name, req->group) == 0)
+				return &rows[i];
+	return NULL;
+}
+
+static size_t
+answer_evict(const struct wire_request *req, const struct gathered *gathered, char *line)
+{
+	const struct ps_row *silent;
+	struct ps_row *rows;
+	uint64_t sum = 0;
+	char why[ANSWER_MAX / 2];
+	size_t n, len;
+
+	for (size_t i = 0; i < gathered->n_parts; i++) {
+		const struct output *text = &gathered->parts[i].text;
+
+		if (output_len(text) > 0)
+			sum += number_in(text->bytes + text->start, output_len(text), "evicted");
+	}
+	ps_rows(gathered, &rows, &n);
+	silent = sum == 0 ? find_silent(req, rows, n) : NULL;
+	if (silent != NULL) {
+		snprintf(why, sizeof why, "slot %llu is of a slotd on %.*s that does not answer: "
+		    "it is free when the lease ends", (unsigned long long)silent->number,
+		    silent->host_len, silent->host);
+		len = answer_unavailable((int64_t)number_in(silent->rest, (size_t)silent->rest_len,
+		    "lease_left"), "silent", why, line);
+	} else if (sum == 0 && (gathered->is_alone || gathered->is_partial || gathered->n_silent > 0)) {
+		len = answer_unavailable(RETRY_MS, gathered->is_alone ? "away" : "silent",
+		    "nobody here holds it, and not every host has answered", line);
+	} else {
+		len = (size_t)sprintf(line, "OK evicted=%llu\n", (unsigned long long)sum);
+	}
+	free(rows);
+	return len;
+}
+
+/* ------------------------------------------------------------------ AUDIT */
+
+static bool
+write_finding(const struct ps_row *row, struct output *out)
+{
+	if (row->kind == 'p')
+		return output_printf(out, "group=%.*s kind=record text=%.*s\n", row->group_len,
+		    row->group, row->rest_len, row->rest);
+	if (row->kind == 'h')
+		return output_printf(out, "group=%.*s kind=hold slot=%llu host=%.*s daemon=%.*s %.*s\n",
+		    row->group_len, row->group, (unsigned long long)row->number, row->host_len,
+		    row->host, row->install_len, row->install, row->rest_len, row->rest);
+	return output_printf(out, "group=%.*s kind=wait host=%.*s daemon=%.*s %.*s\n", row->group_len,
+	    row->group, row->host_len, row->host, row->install_len, row->install, row->rest_len,
+	    row->rest);
+}
+
+/* Whose lease has ended is forgotten at the next exchange of its group. */
+static void
+reap(struct server *server, const struct ps_row *rows, size_t n)
+{
+	char last[WIRE_GROUP_MAX + 1] = "", name[WIRE_GROUP_MAX + 1];
+
+	for (size_t i = 0; i < n; i++) {
+		struct arb_event event = {.type = ARB_REAP, .reap.group = name};
+
+		if (rows[i].kind == 'p' || !group_of(&rows[i], name) || strcmp(name, last) == 0)
+			continue;
+		loop_step(server->loop, &event);
+		strcpy(last, name);
+	}
+}
+
+static bool
+write_audit(struct server *server, const struct wire_request *req, const struct gathered *gathered,
+    struct output *out)
+{
+	struct ps_row *rows;
+	size_t n;
+	bool done = ps_rows(gathered, &rows, &n) && output_printf(out, "OK %zu\n", n + 1);
+
+	for (size_t i = 0; i < n && done; i++)
+		done = write_finding(&rows[i], out);
+	if (req->fix)
+		reap(server, rows, n);
+	free(rows);
+	return done && ps_write_fleet(gathered, is_shared(server), !gathered->is_partial, out);
+}
+
+/* ------------------------------------------------------------------ what came of it */
+
+static void
+on_gathered(void *arg, const struct gathered *gathered)
+{
+	struct server *server = arg;
+	struct wire_request req;
+	struct wire_fault fault;
+	struct output out = {0};
+	char line[ANSWER_MAX];
+	size_t len = 0;
+	bool done;
+
+	if (wire_parse(gathered->question, strlen(gathered->question), &req, &fault) < 0)
+		assert(!"what we have asked is a request");
+	if (req.verb == WIRE_EVICT)
+		len = answer_evict(&req, gathered, line);
+	else if (req.verb == WIRE_AUDIT && gathered->is_alone)
+		len = answer_unavailable(RETRY_MS, "away", "what is on record cannot be read now", line);
+	if (len > 0) {
+		server_answer(server, gathered->client, gathered->request, line, len);
+		return;
+	}
+	done = req.verb == WIRE_PS ? ps_write(gathered, is_shared(server), &out) :
+	    write_audit(server, &req, gathered, &out);
+	if (done)
+		server_answer(server, gathered->client, gathered->request, out.bytes + out.start,
+		    output_len(&out));
+	else
+		server_answer(server, gathered->client, gathered->request, line,
+		    answer_error(WIRE_ERR_NOMEM, line));
+	output_clear(&out);
+}
+
+void
+hosts_init(struct server *server)
+{
+	const struct gather_hooks hooks = {on_question, on_answer, on_drop, on_gathered, server};
+
+	loop_set_gather_hooks(server->loop, &hooks);
+}
