@@ -9,6 +9,7 @@
 #   make bench      how fast it is
 #   make install    DESTDIR=, PREFIX= and the GNU directory names; also uninstall
 #   make dist       build/slotd-VERSION.tar.gz of what is committed
+#   make deb        Debian packages of that, in build/deb, found good by lintian
 #   make clean
 #
 # SAN=address,undefined or CC=clang build apart, under build/.  V=1 shows commands.
@@ -56,7 +57,7 @@ O := $(if $(VARIANT),$(B)/obj,build/obj)
 
 # Packages: one script knows what is needed; it writes what pkg-config says, or installs, or says
 # what to install.  Goals that build nothing do without.
-NO_DEPS := clean help dist uninstall
+NO_DEPS := clean help dist deb uninstall
 ifneq ($(filter-out $(NO_DEPS),$(or $(MAKECMDGOALS),all)),)
 include build/deps.mk
 endif
@@ -90,7 +91,7 @@ CTL_OBJ     := $(CTL_SRC:%.c=$(O)/%.o)
 
 PROGRAMS    := $(B)/slotd $(B)/slotctl $(B)/libslot.a $(B)/libslot.so.$(SOVERSION)
 
-.PHONY: all demo run check check-unit clean help install uninstall dist bench
+.PHONY: all demo run check check-unit clean help install uninstall dist deb bench
 .DELETE_ON_ERROR:
 all: $(PROGRAMS)
 
@@ -214,6 +215,9 @@ dist:
 	@mkdir -p build
 	@git archive --prefix=slotd-$(VERSION)/ -o build/slotd-$(VERSION).tar.gz HEAD
 	@echo build/slotd-$(VERSION).tar.gz
+
+deb:
+	@sh tests/debian/package.sh
 
 help:
 	@sed -n '2,/^$$/s/^# \{0,1\}//p' Makefile

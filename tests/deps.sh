@@ -1,7 +1,7 @@
 #!/bin/sh
 # What slotd needs from the system, in one place.
 #
-# usage: deps.sh build|check
+# usage: deps.sh build|check|package
 # Installs what is missing if it may (root and apt-get), saying so; else prints the one line that
 # does it, and fails.  `build` prints make variables with the compiler's flags on standard output.
 set -eu
@@ -29,6 +29,15 @@ if [ "$1" = check ]; then
 	need_command g++ g++
 	need_module check check
 	command -v valkey-server >/dev/null 2>&1 || need_command redis-server redis-server
+fi
+
+if [ "$1" = package ]; then
+	need_command dpkg-buildpackage dpkg-dev
+	need_command dh debhelper
+	need_command dh_python3 dh-python
+	need_command lintian lintian
+	need_command systemd-analyze systemd
+	need_module check check
 fi
 
 if [ -n "$missing" ]; then

@@ -1,9 +1,12 @@
-"""make install and uninstall, into a directory of our own."""
+"""make install and uninstall, into a directory of our own; make dist."""
+import hashlib
 import os
 import re
 import subprocess
 import tempfile
 import unittest
+
+from slotd import TIMEOUT, Log, wait_end
 
 # What a make that runs this test hands down: its flags and variant are not for the makes in here.
 OF_MAKE = ("MAKEFLAGS", "MAKEOVERRIDES", "MAKELEVEL", "MFLAGS", "SAN", "CC", "CFLAGS")
@@ -122,6 +125,78 @@ class Install(unittest.TestCase):
         self.assertRegex(run(program, env={"LD_LIBRARY_PATH": libraries}), r"^\w[^\n]+\n$")
         linked = run("ldd", program, env=dict(os.environ, LD_LIBRARY_PATH=libraries))
         self.assertRegex(linked, rf"libslot\.so\.0 => {re.escape(libraries)}/libslot\.so\.0")
+
+
+# Numbers that nobody has, so that a group slotd and its members need not be made here.
+SLOTD_ID, MEMBER_ID, OTHER_ID = 64100, 64101, 64102
+
+
+@unittest.skipUnless(os.getuid() == 0, "only root can be slotd, a member of its group, and somebody else")
+class Access(unittest.TestCase):
+    """What is installed, run by an unprivileged slotd for unprivileged users."""
+
+    def setUp(self):
+        directory = tempfile.TemporaryDirectory(prefix="slotd-access-")
+        self.addCleanup(directory.cleanup)
+        self.root = directory.name
+        os.chmod(self.root, 0o755)
+        make("install", f"DESTDIR={self.root}", "PREFIX=/usr")
+        os.mkdir(os.path.join(self.root, "run"))
+        os.chown(os.path.join(self.root, "run"), SLOTD_ID, SLOTD_ID)
+        self.socket = os.path.join(self.root, "run/slotd.sock")
+        self.slotd = subprocess.Popen(
+            [os.path.join(self.root, "usr/sbin/slotd"), "--config",
+             os.path.join(self.root, "etc/slotd/slotd.conf"), "--socket", self.socket],
+            user=SLOTD_ID, group=SLOTD_ID, extra_groups=[], stdin=subprocess.DEVNULL,
+            stderr=subprocess.PIPE, text=True)
+        self.log = Log(self.slotd.stderr)
+        self.addCleanup(self.end)
+        self.log.wait_for(" listens on ")
+
+    def end(self):
+        self.slotd.terminate()
+        self.assertEqual(wait_end(self.slotd, "slotd"), 0)
+        self.log.join()
+
+    def slotctl(self, *words, uid, groups):
+        done = subprocess.run(
+            [os.path.join(self.root, "usr/bin/slotctl"), "--socket", self.socket, *words], user=uid,
+            group=uid, extra_groups=groups, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, text=True, timeout=TIMEOUT)
+        return done.returncode, done.stdout, done.stderr
+
+    def test_members_of_the_group_and_nobody_else(self):
+        run_it = ("run", "build", "--limit", "2", "--", "sh", "-c", "echo $SLOT_NUMBER")
+        self.assertEqual(self.slotctl(*run_it, uid=MEMBER_ID, groups=[SLOTD_ID]), (0, "1\n", ""))
+        status, output, error = self.slotctl(*run_it, uid=OTHER_ID, groups=[])
+        self.assertEqual((status, output), (77, ""))
+        self.assertIn("Permission denied", error)
+
+
+class Dist(unittest.TestCase):
+    """make dist, where there is a repository: the same bytes each time, and all that is needed."""
+
+    def setUp(self):
+        if subprocess.run(["git", "rev-parse", "HEAD"], stdout=subprocess.DEVNULL,
+                          stderr=subprocess.DEVNULL).returncode != 0:
+            self.skipTest("make dist packs what is committed, and this is no repository")
+        directory = tempfile.TemporaryDirectory(prefix="slotd-dist-")
+        self.addCleanup(directory.cleanup)
+        self.dir = directory.name
+
+    def dist(self):
+        tarball = make("-s", "dist").strip()
+        with open(tarball, "rb") as file:
+            return tarball, hashlib.sha256(file.read()).hexdigest()
+
+    def test_it_is_reproducible_and_builds(self):
+        tarball, first = self.dist()
+        self.assertEqual(self.dist()[1], first)
+        run("tar", "-xf", tarball, "-C", self.dir)
+        name, = os.listdir(self.dir)
+        self.assertEqual(name + ".tar.gz", os.path.basename(tarball))
+        output = make("-j2", "-C", os.path.join(self.dir, name), "all", "check-unit")
+        self.assertRegex(output, r"\ncheck: \d+ passed, 0 failed\n")
 
 
 if __name__ == "__main__":
