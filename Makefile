@@ -175,7 +175,7 @@ INSTALLED_FILES = \
 	systemd/slotd.sysusers>$(sysusersdir)/slotd.conf \
 	systemd/slotd.tmpfiles>$(tmpfilesdir)/slotd.conf \
 	$(foreach page,$(PAGES),$(page)>$(mandir)/man$(subst .,,$(suffix $(page)))/$(notdir $(page))) \
-	$(foreach text,LICENSE README.md proto/PROTOCOL.txt,$(text)>$(docdir)/$(notdir $(text)))
+	$(foreach text,LICENSE README.md proto/PROTOCOL.txt conf/alerts.yml conf/grafana-dashboard.json,$(text)>$(docdir)/$(notdir $(text)))
 # with paths of this installation in them
 INSTALLED_FILLED = \
 	client/libslot/libslot.pc.in>$(pkgconfigdir)/libslot.pc \

@@ -27,6 +27,7 @@ if [ "$1" = check ]; then
 	need_command mandoc mandoc
 	need_command systemd-analyze systemd
 	need_command g++ g++
+	need_command promtool prometheus
 	need_module check check
 	command -v valkey-server >/dev/null 2>&1 || need_command redis-server redis-server
 fi

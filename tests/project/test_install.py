@@ -69,7 +69,9 @@ class Install(unittest.TestCase):
                      "usr/lib/sysusers.d/slotd.conf", "usr/lib/tmpfiles.d/slotd.conf",
                      "usr/share/man/man8/slotd.8", "usr/share/man/man5/slotd.conf.5",
                      "usr/share/man/man1/slotctl.1", "usr/share/man/man3/libslot.3",
-                     "usr/share/man/man7/slotd-protocol.7", "usr/share/doc/slotd/PROTOCOL.txt",
+                     "usr/share/man/man7/slotd-protocol.7", "usr/share/man/man7/slotd-metrics.7",
+                     "usr/share/doc/slotd/PROTOCOL.txt", "usr/share/doc/slotd/alerts.yml",
+                     "usr/share/doc/slotd/grafana-dashboard.json",
                      "usr/share/doc/slotd/LICENSE", "usr/share/doc/slotd/README.md",
                      "usr/share/bash-completion/completions/slotctl", "etc/slotd/slotd.conf"):
             self.assertIn(path, found)
