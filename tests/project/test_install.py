@@ -172,7 +172,7 @@ class Access(unittest.TestCase):
         self.assertEqual(self.slotctl(*run_it, uid=MEMBER_ID, groups=[SLOTD_ID]), (0, "1\n", ""))
         status, output, error = self.slotctl(*run_it, uid=OTHER_ID, groups=[])
         self.assertEqual((status, output), (77, ""))
-        self.assertIn("Permission denied", error)
+        self.assertIn("join group slotd", error)
 
 
 class Dist(unittest.TestCase):
