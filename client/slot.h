@@ -101,6 +101,7 @@ enum {
 	SLOT_EDENIED       = -24,       /* denied: this user may not ask for that; value: rule */
 	SLOT_EGROUPS       = -25,       /* groups: slotd knows as many groups as it may; value: max */
 	SLOT_EHOLDS        = -26,       /* holds: the connection holds as much as it may; value: max */
+	SLOT_ECONFIG       = -27,       /* config: slotd's file has a mistake, and was not taken */
 
 	/* What the library finds itself. */
 	SLOT_EINVAL        = -101,      /* a bug of the caller: NULL, options of no known size, ... */
@@ -336,6 +337,11 @@ typedef void slot_line_fn(const char *line, void *userdata);
  * lines are those of slotd-protocol(7): names and labels in them are %XX-escaped. */
 SLOT_API int slot_query(struct slot_conn *conn, const char *verb, const char *argument,
     slot_line_fn *line, void *userdata);
+
+/* The same for any request of one line of slotd-protocol(7), escapes and all, such as "STATUS a%25";
+ * but not for those that take slots or give them back, which the library has to know of. */
+SLOT_API int slot_ask(struct slot_conn *conn, const char *request, slot_line_fn *line,
+    void *userdata) SLOT_MUST_CHECK;
 
 #ifdef __cplusplus
 }

@@ -361,6 +361,7 @@ read_file(struct parser *p)
 {
 	struct stat st;
 
+	p->conf->is_file = true;
 	p->conf->is_public = fstat(fileno(p->file), &st) == 0 && (st.st_mode & S_IROTH) != 0;
 	if (ini_parse_stream(next_line, p, take_value, p) != 0)
 		wrong(p, 0, "not understood");
@@ -446,6 +447,36 @@ config_set_redis(struct config *conf, const char *url, char *why, size_t size)
 		return -1;
 	}
 	return 0;
+}
+
+/* Says of a key that its change waits for a restart; what does not fit is cut. */
+static void
+add_restart(const struct config_key *key, char *restart, size_t size)
+{
+	size_t len = strlen(restart);
+
+	snprintf(restart + len, size - len, "%s%s", len > 0 ? "," : "", key->name);
+}
+
+uint32_t
+config_take(struct config *conf, struct config *fresh, char *restart, size_t size)
+{
+	struct config_groups *groups = conf->groups;
+
+	restart[0] = '\0';
+	for (const struct config_key *key = config_keys; key->name != NULL; key++) {
+		void *ours = struct_of(conf, key->section, &conf->other);
+		void *its = struct_of(fresh, key->section, &fresh->other);
+
+		if (key->change == CONFIG_RELOAD)
+			config_key_swap(key, ours, its);
+		else if (!config_key_is_same(key, ours, its))
+			add_restart(key, restart, size);
+	}
+	conf->given = fresh->given;
+	conf->groups = fresh->groups;
+	fresh->groups = groups;
+	return config_groups_differ(fresh->groups, conf->groups);
 }
 
 bool

@@ -45,8 +45,8 @@ struct config_metrics {
 	int64_t max_groups;
 };
 
-/* Owned by whoever called config_load; nothing in it changes afterwards but by
- * config_set_socket and config_set_redis. */
+/* Owned by whoever called config_load; nothing in it changes afterwards but by config_set_socket,
+ * config_set_redis and config_take. */
 struct config {
 	char *socket;
 	int64_t socket_mode;
@@ -76,6 +76,7 @@ struct config {
 	struct config_groups *groups;
 	uint64_t given;                 /* for config_is_given() */
 	bool is_public;                 /* every user of the host may read the file */
+	bool is_file;                   /* there was one */
 };
 
 /* Told of each thing that is wrong: "file:line: what", printable, without a line end. */
@@ -92,12 +93,19 @@ int config_set_socket(struct config *conf, const char *path);
 /* Puts another URL in the place of [redis] url.  0, or -1 with a sentence in why. */
 int config_set_redis(struct config *conf, const char *url, char *why, size_t size);
 
+/* Puts what may change while slotd runs from *fresh into *conf, and the former values into *fresh.
+ * -> how many sections of groups have come, gone, or changed.  `restart`, of the given size, says
+ * "KEY,KEY" of the others that are not the same: they take effect at the next start. */
+uint32_t config_take(struct config *conf, struct config *fresh, char *restart, size_t size);
+
 /* True if the key of [daemon] is in the file, or was put there by config_set_socket. */
 bool config_is_given(const struct config *conf, const char *key);
 
 /* The section that applies to a group, or NULL: the one of exactly this name; else, of the globs
  * that match, the one with the most literal characters, and of those the first in the file. */
 const struct config_group *config_group(const struct config *conf, const char *name);
+
+uint32_t config_n_sections(const struct config *conf);          /* of groups, globs too */
 
 /* The exactly named groups, in the order of the file: the one behind `after` (NULL: the first), or
  * NULL. */

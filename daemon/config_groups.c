@@ -16,6 +16,7 @@ struct section {
 	struct config_group group;      /* first: what users hold is a pointer to this */
 	char *name;                     /* group.name */
 	char *pattern;                  /* of a glob: for fnmatch */
+	bool is_glob;
 	size_t n_literal;               /* of a glob: characters that stand for themselves */
 	struct table_node by_name;      /* of an exact name */
 	STAILQ_ENTRY(section) next;     /* likewise */
@@ -206,6 +207,7 @@ config_groups_add(struct config_groups *groups, const char *written,
 		return NULL;
 	s->name = strdup(name.is_glob ? written : name.text);
 	s->pattern = strdup(name.pattern);
+	s->is_glob = name.is_glob;
 	s->n_literal = name.n_literal;
 	if (s->name != NULL && s->pattern != NULL)
 		*why = name.is_glob ? insert_glob(groups, s) : insert_exact(groups, s);
@@ -216,6 +218,59 @@ config_groups_add(struct config_groups *groups, const char *written,
 	s->group = *defaults;
 	s->group.name = s->name;
 	return &s->group;
+}
+
+uint32_t
+config_n_sections(const struct config *conf)
+{
+	return conf->groups->exact.n + (uint32_t)conf->groups->n_globs;
+}
+
+/* The section with the same NAME, or NULL. */
+static const struct section *
+find_same(const struct config_groups *groups, const struct section *s)
+{
+	if (!s->is_glob)
+		return find_exact(groups, s->name);
+	for (size_t i = 0; i < groups->n_globs; i++)
+		if (strcmp(groups->globs[i]->pattern, s->pattern) == 0)
+			return groups->globs[i];
+	return NULL;
+}
+
+static bool
+is_alike(const struct section *s, const struct section *other)
+{
+	for (const struct config_key *key = config_keys; key->name != NULL; key++)
+		if (key->section == CONFIG_group &&
+		    !config_key_is_same(key, &s->group, &other->group))
+			return false;
+	return true;
+}
+
+static bool
+is_changed(const struct config_groups *other, const struct section *s)
+{
+	const struct section *same = find_same(other, s);
+
+	return same == NULL || !is_alike(s, same);
+}
+
+uint32_t
+config_groups_differ(const struct config_groups *groups, const struct config_groups *other)
+{
+	const struct section *s;
+	uint32_t n = 0;
+
+	STAILQ_FOREACH (s, &groups->in_order, next)
+		n += is_changed(other, s);
+	for (size_t i = 0; i < groups->n_globs; i++)
+		n += is_changed(other, groups->globs[i]);
+	STAILQ_FOREACH (s, &other->in_order, next)
+		n += find_same(groups, s) == NULL;
+	for (size_t i = 0; i < other->n_globs; i++)
+		n += find_same(groups, other->globs[i]) == NULL;
+	return n;
 }
 
 const struct config_group *

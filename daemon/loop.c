@@ -259,7 +259,7 @@ answer(struct loop *loop, struct arb_action *action)
 
 /* Takes every action of the last step. */
 static void
-loop_drain(struct loop *loop)
+carry_out(struct loop *loop)
 {
 	struct arb_action action;
 
@@ -304,7 +304,7 @@ loop_settle(struct loop *loop)
 
 	while (loop->backend->next(loop->backend, &event)) {
 		arb_step(loop->arb, clock_now(), &event);
-		loop_drain(loop);
+		carry_out(loop);
 	}
 }
 
@@ -327,7 +327,7 @@ loop_step(struct loop *loop, const struct arb_event *event)
 	assert(!loop->is_stepping);
 	loop->is_stepping = true;
 	arb_step(loop->arb, clock_now(), event);
-	loop_drain(loop);
+	carry_out(loop);
 	loop_settle(loop);
 	loop->is_stepping = false;
 }
@@ -344,6 +344,30 @@ start_afresh(struct loop *loop)
 	loop->armed = NSEC_NEVER;
 	make_arbiter(loop);
 	on_wake(loop);
+}
+
+void
+loop_drain(struct loop *loop, bool on)
+{
+	const struct arb_event event = {.type = ARB_DRAIN, .drain = on};
+
+	loop->conf.draining = on;
+	loop_step(loop, &event);
+}
+
+bool
+loop_is_drained(const struct loop *loop)
+{
+	return loop->conf.draining;
+}
+
+void
+loop_set_max_groups(struct loop *loop, uint32_t max)
+{
+	const struct arb_event event = {.type = ARB_CONFIGURE, .configure.max_groups = max};
+
+	loop->conf.max_groups = max;
+	loop_step(loop, &event);
 }
 
 void

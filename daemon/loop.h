@@ -57,6 +57,12 @@ void loop_stats(const struct loop *loop,         /* the backend's counters */
 
 bool loop_redis(const struct loop *loop, struct backend_redis *redis);  /* false: there is none */
 
+/* Nothing more is granted here, or it is again; and how many groups may be known.  Either holds for an
+ * arbiter that takes the place of this one, too. */
+void loop_drain(struct loop *loop, bool on);
+bool loop_is_drained(const struct loop *loop);
+void loop_set_max_groups(struct loop *loop, uint32_t max);
+
 /* One event, and all that follows from it. */
 void loop_step(struct loop *loop, const struct arb_event *event);
 

@@ -20,12 +20,14 @@
 #include "daemon/manager.h"
 #include "daemon/page.h"
 #include "daemon/serve/listener.h"
+#include "daemon/serve/reload.h"
 #include "daemon/serve/server.h"
 #include "daemon/systemd.h"
 
 /* Exit statuses; 0 is the end by a signal, 1 (fatal) a start that failed.  See slotd(8). */
 enum { EXIT_USAGE = 64, EXIT_CONFIG = 78 };
 
+#define WHY_MAX 256
 #define OWN_FDS 48              /* descriptors that are not a client's, with room to spare */
 #define LAST_S 30               /* ample for the end of every connection and of slotd itself */
 
@@ -104,22 +106,35 @@ complain_plain(void *arg, const char *message)
 	fprintf(stderr, "%s\n", message);
 }
 
+/* What the command line says goes before what the file says.  0, or -1 with a sentence in why. */
+static int
+put_options(struct config *config, const struct options *options, char why[WHY_MAX])
+{
+	char reason[200];
+
+	if (options->socket != NULL && config_set_socket(config, options->socket) < 0) {
+		snprintf(why, WHY_MAX, "--socket %s: not 1 to 107 bytes", options->socket);
+		return -1;
+	}
+	if (options->redis != NULL &&
+	    config_set_redis(config, options->redis, reason, sizeof reason) < 0) {
+		snprintf(why, WHY_MAX, "--redis: %s", reason);
+		return -1;
+	}
+	return 0;
+}
+
 static struct config *
 read_config(const struct options *options)
 {
 	struct config *config = config_load(options->config,
 	    options->only_check ? complain_plain : complain_log, NULL);
-	char why[256];
+	char why[WHY_MAX];
 
 	if (config == NULL)
 		exit(EXIT_CONFIG);
-	if (options->socket != NULL && config_set_socket(config, options->socket) < 0) {
-		log_error("--socket %s: not 1 to 107 bytes", options->socket);
-		exit(EXIT_USAGE);
-	}
-	if (options->redis != NULL &&
-	    config_set_redis(config, options->redis, why, sizeof(why)) < 0) {
-		log_error("--redis: %s", why);
+	if (put_options(config, options, why) < 0) {
+		log_error("%s", why);
 		exit(EXIT_USAGE);
 	}
 	return config;
@@ -138,12 +153,12 @@ keep_standard_fds(void)
 		close(fd);
 }
 
-/* As many descriptors as we may have, and as many clients as they last for. */
+/* As many descriptors as we may have.  -> as many clients as they last for */
 static uint32_t
-raise_max_clients(const struct config *config)
+raise_most_clients(void)
 {
 	struct rlimit fds;
-	uint32_t wanted = (uint32_t)config->max_clients;
+	rlim_t most;
 
 	if (getrlimit(RLIMIT_NOFILE, &fds) < 0)
 		fatal("getrlimit");
@@ -153,12 +168,8 @@ raise_max_clients(const struct config *config)
 	if (fds.rlim_cur <= OWN_FDS)
 		fatalx("only %ju file descriptors are allowed (RLIMIT_NOFILE)",
 		    (uintmax_t)fds.rlim_cur);
-	if (fds.rlim_cur - OWN_FDS >= wanted)
-		return wanted;
-	if (config_is_given(config, "max_clients"))
-		log_warnx("max_clients is %ju, not %u: more file descriptors are not allowed "
-		    "(RLIMIT_NOFILE)", (uintmax_t)(fds.rlim_cur - OWN_FDS), wanted);
-	return (uint32_t)(fds.rlim_cur - OWN_FDS);
+	most = fds.rlim_cur - OWN_FDS;
+	return most < UINT32_MAX ? (uint32_t)most : UINT32_MAX;
 }
 
 static void
@@ -227,6 +238,7 @@ make_loop(const struct config *config, const struct xch_daemon *self, struct pag
 }
 
 struct running {
+	const struct options *options;
 	struct server server;
 	struct listener *listener;
 	struct lock lock;
@@ -244,6 +256,26 @@ on_gone(void *arg)
 	server_close_all(&running->server, "another slotd has taken its slots");
 	lock_renew(&running->lock);
 	return identity(&running->lock);
+}
+
+/* As at the start.  A file that was there and has gone is a mistake: it would set nothing. */
+static struct config *
+read_config_again(void *arg, config_complain *complain, void *complain_arg)
+{
+	const struct running *running = arg;
+	const char *path = running->options->config;
+	struct config *config;
+	char why[WHY_MAX];
+
+	if (path == NULL && running->server.config->is_file)
+		path = CONFIG_PATH;
+	config = config_load(path, complain, complain_arg);
+	if (config != NULL && put_options(config, running->options, why) < 0) {
+		complain(complain_arg, why);
+		config_free(config);
+		config = NULL;
+	}
+	return config;
 }
 
 /* ---------------------------------------------------------------- the end */
@@ -272,15 +304,16 @@ on_signal(evutil_socket_t signal, short what, void *arg)
 	server_stop(&running->server);
 }
 
-/* Many a daemon reads its configuration again at this signal, so it is sent in good faith, and to
- * die of it would end every job.  From a terminal it says that this has gone: then on_signal(). */
+/* From a terminal it says that this has gone: then on_signal(). */
 static void
 on_hangup(evutil_socket_t signal, short what, void *arg)
 {
+	struct running *running = arg;
+	struct reload reload;
+
 	(void)signal;
 	(void)what;
-	(void)arg;
-	log_warnx("SIGHUP is ignored: the configuration is read at the start only");
+	reload_run(&running->server, &reload);
 }
 
 static struct event *
@@ -325,7 +358,10 @@ main(int argc, char **argv)
 	page = page_new(fd >= 0 ? path : config->socket, &self, (uint32_t)config->max_cells);
 	loop = make_loop(config, &self, page);
 	loop_set_gone(loop, on_gone, &running);
-	server_init(&running.server, loop, config, raise_max_clients(config));
+	server_init(&running.server, loop, config, raise_most_clients());
+	running.options = &options;
+	running.server.read_config = read_config_again;
+	running.server.read_config_arg = &running;
 	running.listener = listener_new(&running.server, config, fd);
 	term = watch_signal(loop, SIGTERM, on_signal, &running);
 	interrupt = watch_signal(loop, SIGINT, on_signal, &running);

@@ -4,11 +4,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "daemon/log.h"
@@ -117,6 +119,19 @@ systemd_notify(const char *state)
 
 	if (to != NULL && !send_state(to, state, NOTIFY_S))
 		log_warn("telling the service manager at %s", to);
+}
+
+/* Without a time of its own the manager would take a READY=1 from before for its end. */
+void
+systemd_notify_reloading(void)
+{
+	struct timespec now;
+	char state[64];
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	snprintf(state, sizeof state, "RELOADING=1\nMONOTONIC_USEC=%lld",
+	    (long long)now.tv_sec * 1000000 + now.tv_nsec / 1000);
+	systemd_notify(state);
 }
 
 bool

@@ -19,6 +19,9 @@ bool systemd_is_manager(void);
  * lost. */
 void systemd_notify(const char *state);
 
+/* The configuration is read again; READY=1 says that this is over. */
+void systemd_notify_reloading(void);
+
 /* The same, for what can be told later: false, and nothing in the log, if it cannot be taken now. */
 bool systemd_try_notify(const char *state);
 

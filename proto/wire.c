@@ -30,8 +30,10 @@ static const struct {
 #define KEY(name) (1u << KEY_##name)
 
 /* The words that stand directly behind the verb, before any key. */
-enum words { NOTHING, GROUP, GLOB_OR_NOTHING, SLOTS_OR_ALL, SLOTS_AND_TOKEN, SLOTS, TAG, END_OR_NOTHING,
-	FIX_OR_NOTHING };
+enum words {
+	NOTHING, GROUP, GLOB_OR_NOTHING, SLOTS_OR_ALL, SLOTS_AND_TOKEN, SLOTS, TAG, END_OR_NOTHING,
+	FIX_OR_NOTHING, SWITCH_OR_NOTHING
+};
 
 static const struct {
 	const char *word;
@@ -57,6 +59,9 @@ static const struct {
 	[WIRE_PS] = {"PS", GLOB_OR_NOTHING, 0},
 	[WIRE_EVICT] = {"EVICT", SLOTS, KEY(TOKEN)},
 	[WIRE_AUDIT] = {"AUDIT", FIX_OR_NOTHING, 0},
+	[WIRE_WHY] = {"WHY", GROUP, KEY(LIMIT) | KEY(N)},
+	[WIRE_RELOAD] = {"RELOAD", NOTHING, 0},
+	[WIRE_DRAIN] = {"DRAIN", SWITCH_OR_NOTHING, 0},
 };
 
 static const char *const help[] = {
@@ -76,6 +81,9 @@ static const char *const help[] = {
 	"EVICT group slot[,slot...] [token=T]",
 	"AUDIT [fix]",
 	"GRACE [end]",
+	"WHY group [limit=N] [n=K]",
+	"RELOAD",
+	"DRAIN [on|off]",
 	"PING",
 	"VERSION",
 	"HELP",
@@ -198,6 +206,14 @@ parse_token(const char *s, size_t len, uint64_t *token)
 	return wire_parse_number(s, len, WIRE_TOKEN_MAX, token) == 0 && *token > 0;
 }
 
+static bool
+parse_switch(const char *s, size_t len, bool *has, bool *on)
+{
+	*has = true;
+	*on = len == 2 && memcmp(s, "on", 2) == 0;
+	return *on || (len == 3 && memcmp(s, "off", 3) == 0);
+}
+
 /* The words behind the verb. */
 static int
 parse_words(const char *line, size_t len, size_t *pos, struct wire_request *req,
@@ -210,7 +226,8 @@ parse_words(const char *line, size_t len, size_t *pos, struct wire_request *req,
 	if (words == NOTHING)
 		return 0;
 	n = wire_word(line, len, pos, &word);
-	if (n == 0 && (words == GLOB_OR_NOTHING || words == END_OR_NOTHING || words == FIX_OR_NOTHING))
+	if (n == 0 && (words == GLOB_OR_NOTHING || words == END_OR_NOTHING ||
+	    words == FIX_OR_NOTHING || words == SWITCH_OR_NOTHING))
 		return 0;
 	if (n == 0)
 		return fail(fault, WIRE_ERR_SYNTAX, "a word is missing");
@@ -229,6 +246,9 @@ parse_words(const char *line, size_t len, size_t *pos, struct wire_request *req,
 		req->end = n == 3 && memcmp(word, "end", 3) == 0;
 		return req->end ? 0 : fail(fault, WIRE_ERR_SYNTAX, "the word is: end");
 	}
+	if (words == SWITCH_OR_NOTHING)
+		return parse_switch(word, n, &req->has_drain, &req->drain) ? 0 :
+		    fail(fault, WIRE_ERR_SYNTAX, "the word is: on, or off");
 	req->all = words == SLOTS_OR_ALL && n == 1 && word[0] == '*';
 	if (req->all)
 		return 0;
@@ -260,14 +280,6 @@ parse_count(const char *s, size_t len, uint32_t max, uint32_t *count)
 		return false;
 	*count = (uint32_t)value;
 	return value > 0;
-}
-
-static bool
-parse_switch(const char *s, size_t len, bool *has, bool *on)
-{
-	*has = true;
-	*on = len == 2 && memcmp(s, "on", 2) == 0;
-	return *on || (len == 3 && memcmp(s, "off", 3) == 0);
 }
 
 static bool
@@ -441,6 +453,8 @@ put_words(struct out *out, const struct wire_request *req)
 		put(out, " end");
 	if (req->fix)
 		put(out, " fix");
+	if (req->has_drain)
+		put(out, req->drain ? " on" : " off");
 	if (req->cancel[0] != '\0')
 		put(out, " #%s", req->cancel);
 	if (req->group[0] != '\0') {

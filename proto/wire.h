@@ -27,7 +27,8 @@
 enum wire_verb {
 	WIRE_HELLO, WIRE_ACQUIRE, WIRE_RELEASE, WIRE_CANCEL, WIRE_RESUME, WIRE_LIST, WIRE_STATUS,
 	WIRE_HOLDERS, WIRE_WAITERS, WIRE_STATS, WIRE_METRICS, WIRE_PS, WIRE_EVICT, WIRE_AUDIT,
-	WIRE_GRACE, WIRE_PING, WIRE_VERSION, WIRE_HELP, WIRE_QUIT, WIRE_NVERBS
+	WIRE_GRACE, WIRE_WHY, WIRE_RELOAD, WIRE_DRAIN, WIRE_PING, WIRE_VERSION, WIRE_HELP,
+	WIRE_QUIT, WIRE_NVERBS
 };
 
 enum wire_code {
@@ -44,6 +45,7 @@ struct wire_request {
 	bool all;                       /* RELEASE * */
 	bool end;                       /* GRACE end */
 	bool fix;                       /* AUDIT fix */
+	bool has_drain, drain;          /* DRAIN on, DRAIN off */
 	bool has_events, events;        /* HELLO events= */
 	bool has_detail, detail;        /* HELLO detail= */
 	bool has_page, page;            /* HELLO page= */

@@ -145,6 +145,32 @@ evict(struct arb *arb, const struct arb_event *e)
 }
 
 static void
+drain(struct arb *arb, bool on)
+{
+	struct group *g, *tmp;
+
+	arb->conf.draining = on;
+	TABLE_FOREACH (g, tmp, &arb->groups) {
+		if (!on)
+			break;
+		waiter_drain_all(arb, g);
+		group_idle_back(g);
+		group_touch(arb, g);
+	}
+}
+
+static void
+configure(struct arb *arb, const struct arb_event *e)
+{
+	struct group *g;
+
+	if (e->configure.group == NULL)
+		arb->conf.max_groups = e->configure.max_groups;
+	else if ((g = group_find(arb, e->configure.group)) != NULL)
+		group_configure(arb, g, e);
+}
+
+static void
 stop(struct arb *arb)
 {
 	struct group *g, *tmp;
@@ -156,8 +182,7 @@ stop(struct arb *arb)
 	TABLE_FOREACH (g, tmp, &arb->groups) {
 		while (!TAILQ_EMPTY(&g->waiters))
 			waiter_refuse(arb, TAILQ_FIRST(&g->waiters), WIRE_ERR_SHUTDOWN);
-		while (!TAILQ_EMPTY(&g->idle_by_age))
-			slot_give_back(g, TAILQ_FIRST(&g->idle_by_age));
+		group_idle_back(g);
 		group_touch(arb, g);
 	}
 }
@@ -229,6 +254,12 @@ handle(struct arb *arb, const struct arb_event *e)
 		break;
 	case ARB_STOP:
 		stop(arb);
+		break;
+	case ARB_DRAIN:
+		drain(arb, e->drain);
+		break;
+	case ARB_CONFIGURE:
+		configure(arb, e);
 		break;
 	}
 }

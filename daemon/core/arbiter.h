@@ -43,6 +43,7 @@ struct arb_conf {
 	bool sole;              /* nobody else shares the backend: a lease that ends ends nothing */
 	uint32_t max_cells;     /* of the lease page; 0: there is none, and every hold is a raw one */
 	uint32_t max_groups;    /* known at a time; 0: any number */
+	bool draining;          /* as after an ARB_DRAIN */
 	unsigned n_links;       /* command connections; a group always uses the same one.  >= 1 */
 	struct tallies *tallies; /* where it counts; outlives the arbiter.  NULL: nowhere */
 };
@@ -68,6 +69,8 @@ enum arb_event_type {
 	ARB_REAP,               /* exchange, so that the backend forgets daemons whose leases are over;
 				   and again when that of the next is, for a while */
 	ARB_STOP,               /* give idle slots back, answer every waiter ERR shutdown */
+	ARB_DRAIN,              /* likewise with ERR unavailable, and grant nothing more; or no more so */
+	ARB_CONFIGURE,          /* the group's configuration has changed; or, without one, max_groups */
 };
 
 /* What an ACQUIRE meets while the backend cannot be asked. */
@@ -135,6 +138,15 @@ struct arb_event {
 			const char *group;
 		} reap;
 		struct {
+			const char *group;
+			int64_t limit;          /* or XCH_NO_LIMIT */
+			uint32_t max_waiters;
+			bool drop_on_lapse;
+			enum arb_on_down on_down;
+			uint32_t max_groups;    /* without a group */
+		} configure;
+		bool drain;
+		struct {
 			unsigned link;
 		} link;
 		struct {
@@ -185,7 +197,7 @@ struct arb_action {
 	uint32_t slot;          /* NOTHOLD, LOST: which slot */
 	nsec waited;            /* TIMEOUT */
 	const char *text;       /* BACKEND: what it said; UNAVAILABLE: why */
-	const char *why;        /* UNAVAILABLE: the same as a word that stays: away, grace, hung */
+	const char *why;        /* UNAVAILABLE: the same as a word that stays: away, grace, hung, drain */
 	nsec retry;             /* UNAVAILABLE: ask again after this */
 	nsec deadline;          /* CELL_SET */
 	unsigned link;          /* EXCHANGE, HANG_UP */
@@ -217,6 +229,7 @@ struct arb_group_status {
 	uint32_t open;          /* let in without a slot, beside those held */
 	uint32_t in_use;        /* in all daemons, as last heard */
 	nsec oldest;            /* when the oldest waiter asked; NSEC_NEVER: none */
+	nsec down_since;        /* since when the backend cannot be asked; NSEC_NEVER: it can */
 	nsec deadline;          /* until when the lease may be believed; NSEC_NEVER: no end; 0: not */
 	bool synced;
 	/* Others as last heard of whose limit or lease differs from ours: what does not differ is

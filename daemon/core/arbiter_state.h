@@ -256,7 +256,10 @@ struct group *group_find(const struct arb *arb, const char *name);
 /* Makes it if need be.  NULL: *why says so */
 struct group *group_get(struct arb *arb, const char *name, enum wire_code *why);
 void group_free(struct arb *arb, struct group *g);
+unsigned group_link(const struct arb *arb, const char *name);   /* that it uses, known or not */
 void group_touch(struct arb *arb, struct group *g);
+void group_configure(struct arb *arb, struct group *g, const struct arb_event *e);
+void group_idle_back(struct group *g);                          /* all of them */
 bool group_is_valid(const struct arb *arb, const struct group *g);
 bool group_is_contended(const struct arb *arb, const struct group *g);
 bool group_is_alone(const struct arb *arb, const struct group *g);
@@ -334,6 +337,7 @@ bool waiter_class_deferred(const struct arb *arb, const struct group *g, const s
 void waiter_check_limits(struct arb *arb, struct group *g);     /* after the live limit changed */
 void waiter_check_queue(struct arb *arb, struct group *g);      /* after a reply */
 void waiter_check_away(struct arb *arb, struct group *g);
+void waiter_drain_all(struct arb *arb, struct group *g);        /* ERR unavailable */
 void waiter_refuse_all(struct arb *arb, struct group *g, const char *text); /* the backend errs */
 
 /* ---- adopt.c: holds whose clients have come back */

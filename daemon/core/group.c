@@ -28,14 +28,14 @@ group_find(const struct arb *arb, const char *name)
 }
 
 /* FNV-1a: which link a group uses must not change while slotd runs, no more. */
-static unsigned
-name_hash(const char *s)
+unsigned
+group_link(const struct arb *arb, const char *name)
 {
 	uint32_t h = 2166136261u;
 
-	for (; *s != '\0'; s++)
-		h = (h ^ (unsigned char)*s) * 16777619u;
-	return h;
+	for (; *name != '\0'; name++)
+		h = (h ^ (unsigned char)*name) * 16777619u;
+	return h % arb->conf.n_links;
 }
 
 struct group *
@@ -56,7 +56,7 @@ group_get(struct arb *arb, const char *name, enum wire_code *why)
 	}
 	memcpy(g->name, name, len + 1);
 	g->tally = tally_of(arb->conf.tallies, name);
-	g->link = name_hash(name) % arb->conf.n_links;
+	g->link = group_link(arb, name);
 	g->slots = TABLE_OF(struct slot, by_num);
 	heap_init(&g->idle, slot_before);
 	TAILQ_INIT(&g->idle_by_age);
@@ -161,6 +161,32 @@ group_limit(const struct group *g, int64_t own)
 	if (own == XCH_NO_LIMIT || (ceiling != XCH_NO_LIMIT && ceiling < own))
 		return ceiling;
 	return own;
+}
+
+void
+group_idle_back(struct group *g)
+{
+	while (!TAILQ_EMPTY(&g->idle_by_age))
+		slot_give_back(g, TAILQ_FIRST(&g->idle_by_age));
+}
+
+/* Another limit is felt by all at once: idle slots above a lower one go back, those in use as they
+ * are released, and those who wait for more than there is are told so.  What is queued in the
+ * backend stands there under the former limit, so everything is said again: who waits keeps his
+ * place, since his age goes with it. */
+void
+group_configure(struct arb *arb, struct group *g, const struct arb_event *e)
+{
+	g->max_waiters = e->configure.max_waiters;
+	g->drop_on_lapse = e->configure.drop_on_lapse;
+	g->on_down = e->configure.on_down;
+	if (g->configured == e->configure.limit)
+		return;
+	g->configured = e->configure.limit;
+	group_idle_back(g);
+	group_unsync(g);
+	waiter_check_limits(arb, g);
+	group_touch(arb, g);
 }
 
 /* True if nothing is held, waited for, or to be said. */

@@ -113,7 +113,7 @@ slot_released(struct arb *arb, struct group *g, struct slot *s, bool is_many)
 	if (!is_many && !worn && waiter_hand_over(arb, g, s))
 		return;
 	if (is_many || worn || arb->conf.idle == 0 || !group_is_valid(arb, g) ||
-	    group_is_contended(arb, g) || g->n_waiters > 0 || arb->stopping)
+	    group_is_contended(arb, g) || g->n_waiters > 0 || arb->stopping || arb->conf.draining)
 		slot_give_back(g, s);
 }
 

@@ -1,8 +1,14 @@
 /* What the arbiter tells those who ask: groups, holders, waiters, counters. */
 #include "daemon/core/arbiter_state.h"
 
+static nsec
+down_since(const struct arb *arb, unsigned link)
+{
+	return (arb->link_up >> link & 1) != 0 ? NSEC_NEVER : arb->link_down_at[link];
+}
+
 static void
-fill(const struct group *g, struct arb_group_status *st)
+fill(const struct arb *arb, const struct group *g, struct arb_group_status *st)
 {
 	*st = (struct arb_group_status){
 	    .name = g->name,
@@ -18,6 +24,7 @@ fill(const struct group *g, struct arb_group_status *st)
 	    .unproven = g->lapsed ? g->n_state[SLOT_HELD] : 0,
 	    .in_use = g->in_use,
 	    .oldest = g->n_waiters > 0 ? TAILQ_FIRST(&g->waiters)->since : NSEC_NEVER,
+	    .down_since = down_since(arb, g->link),
 	    .deadline = g->deadline,
 	    .synced = g->synced,
 	    .n_differs = g->n_differs,
@@ -31,10 +38,11 @@ arb_status(const struct arb *arb, const char *name, struct arb_group_status *sta
 	const struct group *g = group_find(arb, name);
 
 	*status = (struct arb_group_status){.name = name, .configured = XCH_NO_LIMIT,
-	    .asked = XCH_NO_LIMIT, .live = XCH_NO_LIMIT, .oldest = NSEC_NEVER};
+	    .asked = XCH_NO_LIMIT, .live = XCH_NO_LIMIT, .oldest = NSEC_NEVER,
+	    .down_since = down_since(arb, group_link(arb, name))};
 	if (g == NULL)
 		return false;
-	fill(g, status);
+	fill(arb, g, status);
 	return true;
 }
 
@@ -45,7 +53,7 @@ arb_groups(const struct arb *arb, void (*fn)(void *, const struct arb_group_stat
 	struct arb_group_status st;
 
 	TABLE_FOREACH (g, tmp, &arb->groups) {
-		fill(g, &st);
+		fill(arb, g, &st);
 		fn(arg, &st);
 	}
 }

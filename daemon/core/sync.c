@@ -470,11 +470,13 @@ void
 sync_reply(struct arb *arb, struct group *g, const struct xch_reply *re)
 {
 	bool full, kept = false, limits;
+	int64_t said;
 	nsec deadline;
 
 	if (g->request == NULL || g->request->seq != re->seq)
 		return;
 	full = g->request->full;
+	said = g->request->limit;
 	sync_drop_request(g);
 	histogram_add(&arb->conf.tallies->exchange, arb->now - g->sent_at);
 	group_touch(arb, g);
@@ -490,8 +492,8 @@ sync_reply(struct arb *arb, struct group *g, const struct xch_reply *re)
 			g->deadline = deadline;
 	}
 	if (full) {
-		g->synced = true;
-		g->dirty = false;
+		g->synced = said == g->configured;
+		g->dirty = !g->synced;  /* configured anew meanwhile: see group_configure() */
 		g->incarnation = re->seq;
 		g->version = 0;
 	}

@@ -156,7 +156,8 @@ static const struct why {
 	const char *word, *text;
 } away = {"away", "the backend cannot be reached"},
   in_grace = {"grace", "the backend is new or has lost data: holds are claimed again first"},
-  hung = {"hung", "the backend does not answer"};
+  hung = {"hung", "the backend does not answer"},
+  drain = {"drain", "this host is drained: slotd grants nothing here any more"};
 
 /* Nobody could have been granted a slot, whoever holds them: why not.  NULL: somebody could. */
 static const struct why *
@@ -174,16 +175,27 @@ why_unavailable(const struct arb *arb, const struct group *g, int64_t limit)
 }
 
 static void
+explain(struct arb_action *act, const struct why *why, nsec retry)
+{
+	act->why = why->word;
+	act->text = why->text;
+	act->retry = retry > RETRY ? retry : RETRY;
+}
+
+static void
 refuse_unavailable(struct arb *arb, struct hold *w, const struct why *why)
 {
 	nsec grace = w->group->grace_until - arb->now;
-	struct arb_action *act;
 
 	waiter_refuse(arb, w, WIRE_ERR_UNAVAILABLE);
-	act = &arb->actions[arb->n_actions - 1];
-	act->why = why->word;
-	act->text = why->text;
-	act->retry = grace > RETRY ? grace : RETRY;
+	explain(&arb->actions[arb->n_actions - 1], why, grace);
+}
+
+void
+waiter_drain_all(struct arb *arb, struct group *g)
+{
+	while (!TAILQ_EMPTY(&g->waiters))
+		refuse_unavailable(arb, TAILQ_FIRST(&g->waiters), &drain);
 }
 
 void
@@ -277,17 +289,37 @@ refuse_acquire(struct arb *arb, struct client *c, uint64_t request, struct group
 	return act;
 }
 
+/* True: nobody is let in any more, and this one has been told so. */
+static bool
+is_closed(struct arb *arb, struct client *c, uint64_t request, const struct arb_acquire *a)
+{
+	struct group *g = NULL;
+
+	if (arb->stopping || arb->gone) {
+		refuse_acquire(arb, c, request, g, WIRE_ERR_SHUTDOWN, a);
+		return true;
+	}
+	if (!arb->conf.draining)
+		return false;
+	g = group_find(arb, a->group);
+	explain(refuse_acquire(arb, c, request, g, WIRE_ERR_UNAVAILABLE, a), &drain, 0);
+	return true;
+}
+
 void
 waiter_acquire(struct arb *arb, struct client *c, uint64_t request, const struct arb_acquire *a)
 {
-	enum wire_code why = WIRE_ERR_SHUTDOWN;
-	struct group *g = arb->stopping || arb->gone ? NULL : group_get(arb, a->group, &why);
+	enum wire_code why;
+	struct group *g;
 	int64_t limit;
 	struct slot *s;
 	struct hold *h;
 
 	arb->stats.acquires++;
 	assert(a->n >= 1 && a->n <= XCH_N_MAX);
+	if (is_closed(arb, c, request, a))
+		return;
+	g = group_get(arb, a->group, &why);
 	if (g == NULL) {
 		refuse_acquire(arb, c, request, NULL, why, a)->m = arb->conf.max_groups;
 		return;

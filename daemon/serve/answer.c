@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "daemon/log.h"
+#include "daemon/serve/reload.h"
 
 static const char *const lost_words[] = {
     [ARB_LOST_HOLD] = "hold",
@@ -196,6 +197,21 @@ answer_unavailable(int64_t retry_ms, const char *reason, const char *text, char 
 {
 	return ERROR(line, WIRE_ERR_UNAVAILABLE, "retry=%lld reason=%s ", "%s", (long long)retry_ms,
 	    reason, text);
+}
+
+size_t
+answer_reload(const struct reload *reload, char *line)
+{
+	if (reload->n_wrong > 0)
+		return ERROR(line, WIRE_ERR_CONFIG, "wrong=%u ", "%s", reload->n_wrong, reload->wrong);
+	return add(line, 0, "OK groups=%u changed=%u restart=%s\n", reload->n_groups,
+	    reload->n_changed, reload->restart[0] != '\0' ? reload->restart : "-");
+}
+
+size_t
+answer_drain(bool on, uint32_t held, char *line)
+{
+	return add(line, 0, "OK draining=%s held=%u\n", on ? "yes" : "no", held);
 }
 
 size_t

@@ -9,6 +9,8 @@
 #include "daemon/core/arbiter.h"
 #include "proto/wire.h"
 
+struct reload;
+
 #define ANSWER_MAX 1200         /* any line that is made here, LF included: the longest is a !LOST
 				   of 64 slots in a group whose name is escaped */
 #define ANSWER_PROTOCOL "1"
@@ -22,6 +24,8 @@ size_t answer_no_group(const char *closest, char *line);        /* closest may b
 size_t answer_grace(nsec left, char *line);
 size_t answer_denied(const char *rule, const char *section, uint32_t uid, char *line); /* of a group, or NULL */
 size_t answer_unavailable(int64_t retry_ms, const char *reason, const char *text, char *line);
+size_t answer_reload(const struct reload *reload, char *line);
+size_t answer_drain(bool on, uint32_t held, char *line);
 size_t answer_too_many(uint32_t max, char *line);
 size_t answer_clients(uint32_t max, const char *why, char *line);
 size_t answer_clients_of(uint32_t uid, uint32_t max, char *line);

@@ -139,7 +139,8 @@ add_status(const struct server *server, const char *name, nsec now, const char *
 	    number_or_dash(status.waiting > 0, age_ms(status.oldest, now)).text,
 	    is_shared ? "redis" : "memory") &&
 	    (!is_shared || add_shared(server, &status, now, out)) &&
-	    output_printf(out, " unproven=%u open=%u\n", status.unproven, status.open);
+	    output_printf(out, " unproven=%u open=%u draining=%s\n", status.unproven, status.open,
+	    loop_is_drained(server->loop) ? "yes" : "no");
 }
 
 struct names {

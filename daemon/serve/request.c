@@ -15,10 +15,12 @@
 #include "daemon/page.h"
 #include "daemon/serve/answer.h"
 #include "daemon/serve/hosts.h"
+#include "daemon/serve/reload.h"
 #include "daemon/serve/report.h"
 #include "daemon/serve/rights.h"
 #include "daemon/serve/server.h"
 #include "daemon/serve/session.h"
+#include "daemon/serve/why.h"
 #include "proto/wire.h"
 
 static void
@@ -283,16 +285,24 @@ quit(struct client *client, const struct wire_request *req)
 	session_finish(client);
 }
 
+/* is_whole: else there was no memory for it. */
+static void
+say_output(struct client *client, const struct wire_request *req, bool is_whole,
+    struct output *out)
+{
+	if (is_whole)
+		say(client, req, out->bytes, output_len(out));
+	else
+		say_error(client, req, WIRE_ERR_NOMEM);
+	output_clear(out);
+}
+
 static void
 report(struct client *client, const struct wire_request *req)
 {
 	struct output out = {0};
 
-	if (report_make(client->server, req, &out))
-		say(client, req, out.bytes, output_len(&out));
-	else
-		say_error(client, req, WIRE_ERR_NOMEM);
-	output_clear(&out);
+	say_output(client, req, report_make(client->server, req, &out), &out);
 }
 
 /* That is asked of the backend, and answered when it is done, like what the arbiter answers. */
@@ -367,6 +377,45 @@ audit(struct client *client, const struct wire_request *req)
 }
 
 static void
+why(struct client *client, const struct wire_request *req)
+{
+	struct output out = {0};
+
+	say_output(client, req, why_make(client, req, &out), &out);
+}
+
+static void
+reload(struct client *client, const struct wire_request *req)
+{
+	struct reload reload;
+	char line[ANSWER_MAX];
+
+	if (!may_admin(client, req, NULL))
+		return;
+	log_info("uid %u, process %d, asks for a reload", client->uid, client->pid);
+	reload_run(client->server, &reload);
+	say(client, req, line, answer_reload(&reload, line));
+}
+
+static void
+drain(struct client *client, const struct wire_request *req)
+{
+	struct loop *loop = client->server->loop;
+	struct arb_stats stats;
+	char line[ANSWER_MAX];
+
+	if (req->has_drain && !may_admin(client, req, NULL))
+		return;
+	if (req->has_drain && req->drain != loop_is_drained(loop)) {
+		log_info("uid %u, process %d, %s", client->uid, client->pid, req->drain ?
+		    "drains this host: nothing is granted here any more" : "ends the drain of this host");
+		loop_drain(loop, req->drain);
+	}
+	arb_stats(loop_arb(loop), &stats);
+	say(client, req, line, answer_drain(loop_is_drained(loop), stats.holds + stats.open, line));
+}
+
+static void
 ping(struct client *client, const struct wire_request *req)
 {
 	SAY(client, req, "OK pong");
@@ -385,7 +434,8 @@ static void (*const execute[WIRE_NVERBS])(struct client *, const struct wire_req
     [WIRE_STATS] = report,    [WIRE_PING] = ping,       [WIRE_VERSION] = version,
     [WIRE_HELP] = report,     [WIRE_QUIT] = quit,       [WIRE_METRICS] = report,
     [WIRE_GRACE] = grace,     [WIRE_PS] = ps,           [WIRE_EVICT] = evict,
-    [WIRE_AUDIT] = audit,
+    [WIRE_AUDIT] = audit,     [WIRE_WHY] = why,         [WIRE_RELOAD] = reload,
+    [WIRE_DRAIN] = drain,
 };
 
 void

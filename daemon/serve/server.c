@@ -121,8 +121,19 @@ on_turn(void *arg)
 }
 
 void
-server_init(struct server *server, struct loop *loop, const struct config *config,
-    uint32_t max_clients)
+server_limit_clients(struct server *server)
+{
+	uint32_t wanted = (uint32_t)server->config->max_clients;
+
+	server->max_clients = wanted < server->most_clients ? wanted : server->most_clients;
+	if (server->max_clients < wanted && config_is_given(server->config, "max_clients"))
+		log_warnx("max_clients is %u, not %u: more file descriptors are not allowed "
+		    "(RLIMIT_NOFILE)", server->max_clients, wanted);
+}
+
+void
+server_init(struct server *server, struct loop *loop, struct config *config,
+    uint32_t most_clients)
 {
 	const struct loop_hooks hooks = {.action = on_action, .turn = on_turn, .arg = server};
 
@@ -131,11 +142,12 @@ server_init(struct server *server, struct loop *loop, const struct config *confi
 	    .config = config,
 	    .started = clock_now(),
 	    .started_at = clock_date(),
-	    .max_clients = max_clients,
+	    .most_clients = most_clients,
 	    .is_running = true,
 	    .clients = TABLE_OF(struct client, by_id),
 	};
 	server->reload.at = server->started_at;
+	server_limit_clients(server);
 	users_init(&server->users);
 	STAILQ_INIT(&server->dirty);
 	STAILQ_INIT(&server->closed);

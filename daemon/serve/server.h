@@ -8,11 +8,11 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
+#include "daemon/config.h"
 #include "daemon/core/arbiter.h"
 #include "daemon/core/table.h"
 
 struct client;
-struct config;
 struct event;
 struct loop;
 struct pending;
@@ -32,17 +32,20 @@ struct server_reload {
 
 struct server {
 	struct loop *loop;
-	const struct config *config;
+	struct config *config;
+	struct config *(*read_config)(void *arg, config_complain *complain, void *complain_arg);
+	void *read_config_arg;
 	nsec started;
 	int64_t started_at;     /* s since 1970 */
 	struct server_reload reload;
 	uint32_t max_clients, n_clients;
+	uint32_t most_clients;                  /* for so many there are descriptors */
 	uint64_t last_client, last_request;     /* the numbers given last */
 	uint64_t n_requests;                    /* lines executed */
 	struct server_dropped dropped;
 
 	struct table clients;           /* by id; owned */
-	struct table users;             /* their connections, if max_clients_per_uid is set */
+	struct table users;             /* their connections */
 	struct client_list dirty;       /* those that session_flush must see this turn */
 	struct client_list closed;      /* to be freed when the turn is over */
 
@@ -56,15 +59,18 @@ struct server {
 	struct event *stop_timer;       /* the end of stop_ms, then of the time for last answers */
 };
 
-/* Takes over the loop's hooks.  Copies neither loop nor config. */
-void server_init(struct server *server, struct loop *loop, const struct config *config,
-    uint32_t max_clients);
+/* Takes over the loop's hooks.  Copies neither loop nor config, which reload_run() changes. */
+void server_init(struct server *server, struct loop *loop, struct config *config,
+    uint32_t most_clients);
 void server_fini(struct server *server);
 
 /* Answers a request that has waited for something else than the arbiter: whole lines, without a tag.
  * Nothing, if its client has gone. */
 void server_answer(struct server *server, uint64_t client, uint64_t request, const char *lines,
     size_t len);
+
+/* max_clients as configured, or as many as there are descriptors for. */
+void server_limit_clients(struct server *server);
 
 /* Closes every connection at once. */
 void server_close_all(struct server *server, const char *why);

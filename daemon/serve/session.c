@@ -106,8 +106,7 @@ shut(struct client *client)
 	close(client->fd);
 	table_remove(&server->clients, client);
 	server->n_clients--;
-	if (server->users.n > 0)
-		users_leave(&server->users, client->uid);
+	users_leave(&server->users, client->uid);
 	pending_drop_all(client);
 	output_clear(&client->out);
 	free(client->rest);
@@ -442,7 +441,7 @@ refusal(struct server *server, uint32_t uid, char *line)
 		server->dropped.no_memory++;
 		return answer_error(WIRE_ERR_NOMEM, line);
 	}
-	if (max == 0 || users_enter(&server->users, uid, max, &is_news))
+	if (users_enter(&server->users, uid, max, &is_news))
 		return 0;
 	if (is_news)
 		log_warnx("max_clients_per_uid: uid=%u has %u connections; more are refused", uid, max);

@@ -29,7 +29,9 @@ users_enter(struct table *users, uint32_t uid, uint32_t max, bool *is_news)
 		*user = (struct user){0};
 		table_add(users, user, uid);
 	}
-	if (user->n == max) {
+	if (max == 0)
+		max = UINT32_MAX;
+	if (user->n >= max) {
 		*is_news = !user->is_full;
 		user->is_full = true;
 		return false;

@@ -21,7 +21,7 @@ KINDS = {"token": r"[1-9]\d*", "ms": r"\d+", "pid": r"(?:\d+|-)", "uid": r"\d+",
 # Errors that no transcript can show in a few lines: other tests provoke them.  The backend in
 # memory never says "backend" or "unavailable".
 NOT_SHOWN = {"toolong", "toomany", "clients", "shutdown", "nomem", "backend",
-             "unavailable", "denied", "groups", "holds"}
+             "unavailable", "denied", "groups", "holds", "config"}
 
 
 def read_page():

@@ -95,10 +95,10 @@ class OnBackendDown(unittest.TestCase):
                           for client in (a, holder)]
                 self.assertLess(max(map(int, tokens)), 1000)    # below each real one
                 self.assertEqual(len(a.ask_list("HOLDERS open")), 2)
-                a.expect("OK .* open=2", "STATUS open")
+                a.expect("OK .* open=2 .*", "STATUS open")
                 a.expect("ERR badvalue .*", "RELEASE open 0")
                 a.expect("OK", f"RELEASE open 0 token={tokens[0]}")
-                a.expect("OK .* open=1", "STATUS open")
+                a.expect("OK .* open=1 .*", "STATUS open")
                 self.assertFalse(b.is_readable())
 
                 redis.start()
@@ -106,7 +106,7 @@ class OnBackendDown(unittest.TestCase):
                 b.expect(r"#w OK 1 \d+")
                 a.expect(r"OK 1 \d+", "ACQUIRE refused wait=1m")
                 a.expect(r"OK 1 \d+", "ACQUIRE open wait=1m")   # what was let in is no slot
-                a.expect("OK .* held=1 .* in_use=1 .* open=1", "STATUS open")
+                a.expect("OK .* held=1 .* in_use=1 .* open=1 .*", "STATUS open")
                 holder.expect("OK", f"RELEASE open 0 token={tokens[1]}")
 
     def test_hung(self):

@@ -90,6 +90,12 @@ static const struct {
 	{"AUDIT", ""},
 	{"#1 audit fix", "#1 AUDIT fix"},
 	{"#1 grace end", "#1 GRACE end"},
+	{"WHY g limit=3 n=2", ""},
+	{"why g n=1", "WHY g"},
+	{"RELOAD", ""},
+	{"DRAIN", ""},
+	{"DRAIN on", ""},
+	{"#1 drain off", "#1 DRAIN off"},
 };
 
 START_TEST(accepts)
