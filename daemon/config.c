@@ -17,6 +17,7 @@
 #include "daemon/closest.h"
 #include "daemon/config_groups.h"
 #include "daemon/config_keys.h"
+#include "daemon/http/address.h"
 #include "daemon/log.h"
 
 #define BLANKS " \t"
@@ -89,11 +90,16 @@ seen(struct parser *p, const struct config_key *key)
 static void *
 struct_of(struct config *conf, enum config_section section, struct config_group *group)
 {
-	if (section == CONFIG_group)
-		return group;
-	if (section == CONFIG_metrics)
+	switch (section) {
+	case CONFIG_redis:
+		return &conf->redis;
+	case CONFIG_metrics:
 		return &conf->metrics;
-	return section == CONFIG_redis ? (void *)&conf->redis : (void *)conf;
+	case CONFIG_group:
+		return group;
+	default:
+		return conf;
+	}
 }
 
 static uint64_t
@@ -316,6 +322,7 @@ check(struct parser *p)
 {
 	struct config *c = p->conf;
 	unsigned line = line_of(p, CONFIG_lease, "margin_ms", "lease_ms");
+	struct address address;
 	char why[WHY_MAX];
 	const char *key;
 
@@ -331,6 +338,9 @@ check(struct parser *p)
 	key = check_redis(c, why, sizeof(why));
 	if (key != NULL)
 		wrong(p, line_of(p, CONFIG_redis, key, "url"), "%s: %s", key, why);
+	if (c->metrics.listen[0] != '\0' &&
+	    address_parse(c->metrics.listen, c->metrics.any_address, &address, why, sizeof(why)) < 0)
+		wrong(p, line_of(p, CONFIG_metrics, "listen", NULL), "listen: %s", why);
 }
 
 static struct config *

@@ -41,7 +41,10 @@ struct config_redis {
 	struct url address;     /* the URL, taken apart */
 };
 
+/* What is served over HTTP. */
 struct config_metrics {
+	char *listen;           /* "": not set */
+	int64_t any_address;    /* 1: yes */
 	int64_t max_groups;
 };
 

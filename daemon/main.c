@@ -14,6 +14,7 @@
 #include "daemon/config.h"
 #include "daemon/core/alloc.h"
 #include "daemon/core/name.h"
+#include "daemon/http/http.h"
 #include "daemon/lock.h"
 #include "daemon/log.h"
 #include "daemon/loop.h"
@@ -28,7 +29,8 @@
 enum { EXIT_USAGE = 64, EXIT_CONFIG = 78 };
 
 #define WHY_MAX 256
-#define OWN_FDS 48              /* descriptors that are not a client's, with room to spare */
+/* Descriptors that are not a client's, with room to spare. */
+#define OWN_FDS (48 + HTTP_CONNECTIONS)
 #define LAST_S 30               /* ample for the end of every connection and of slotd itself */
 
 struct options {
@@ -241,6 +243,7 @@ struct running {
 	const struct options *options;
 	struct server server;
 	struct listener *listener;
+	struct http *http;
 	struct lock lock;
 };
 
@@ -363,6 +366,7 @@ main(int argc, char **argv)
 	running.server.read_config = read_config_again;
 	running.server.read_config_arg = &running;
 	running.listener = listener_new(&running.server, config, fd);
+	running.http = http_new(&running.server, config);
 	term = watch_signal(loop, SIGTERM, on_signal, &running);
 	interrupt = watch_signal(loop, SIGINT, on_signal, &running);
 	hangup = watch_signal(loop, SIGHUP, isatty(STDERR_FILENO) ? on_signal : on_hangup, &running);
@@ -382,6 +386,7 @@ main(int argc, char **argv)
 	event_free(interrupt);
 	event_free(hangup);
 	listener_free(running.listener);
+	http_free(running.http);
 	manager_free(manager);
 	server_fini(&running.server);
 	loop_free(loop);

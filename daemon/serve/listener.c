@@ -8,19 +8,16 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "daemon/config.h"
-#include "daemon/ids.h"
 #include "daemon/log.h"
 #include "daemon/loop.h"
 #include "daemon/serve/answer.h"
 #include "daemon/serve/server.h"
 #include "daemon/serve/session.h"
+#include "daemon/unix_socket.h"
 
 #define BACKLOG 4096            /* a crowd that connects at once; net.core.somaxconn bounds it */
 #define ACCEPT_MAX 4            /* in one turn: those whom we have come next */
@@ -32,96 +29,11 @@ struct listener {
 	int fd;
 	int spare_fd;           /* given up for a moment, to accept and refuse when there is no
 				   other; or -1 */
-	char *path;             /* of a socket that we have bound ourselves; or NULL */
-	dev_t dev;
-	ino_t ino;
+	struct unix_socket bound;       /* that of fd, if we have bound it ourselves */
 	struct event *readable, *pause;
 	bool is_full;           /* as last logged */
 	bool is_out;            /* out of descriptors or memory; as last logged */
 };
-
-/* ---------------------------------------------------------------- binding */
-
-static gid_t
-group_id(const char *group)
-{
-	uint32_t id;
-
-	if (ids_find(IDS_GROUPS, group, &id) < 0)
-		fatalx("socket_group: there is no group %s", group);
-	return id;
-}
-
-static void
-remove_stale(const char *path)
-{
-	struct stat st;
-
-	if (lstat(path, &st) < 0) {
-		if (errno != ENOENT)
-			fatal("%s", path);
-		return;
-	}
-	if (!S_ISSOCK(st.st_mode))
-		fatalx("%s: in the way, and not a socket", path);
-	if (unlink(path) < 0)
-		fatal("%s: cannot replace the old socket", path);
-	log_info("replaced the socket that was left at %s", path);
-}
-
-/* A socket that nobody serves must not stay with its mode of 0: to clients that is a lack of rights,
- * and not a slotd that may come back. */
-static _Noreturn void
-give_up(const char *path, const char *what)
-{
-	int error = errno;
-
-	unlink(path);
-	errno = error;
-	fatal("%s: %s", path, what);
-}
-
-/* Nobody can connect before listen(), so mode and group are right from the first moment on; the
- * umask keeps the file itself closed until then. */
-static void
-bind_socket(struct listener *listener, const struct config *config)
-{
-	struct sockaddr_un addr = {.sun_family = AF_UNIX};
-	const char *path = config->socket;
-	gid_t gid = (gid_t)-1;
-	mode_t mask;
-	struct stat st;
-	int rc;
-
-	if (strlen(path) >= sizeof addr.sun_path)
-		fatalx("%s: longer than the %zu bytes of a socket's path", path,
-		    sizeof addr.sun_path - 1);
-	memcpy(addr.sun_path, path, strlen(path) + 1);
-	if (config->socket_group[0] != '\0')
-		gid = group_id(config->socket_group);
-	remove_stale(path);
-	listener->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (listener->fd < 0)
-		fatal("socket");
-	mask = umask(0777);
-	rc = bind(listener->fd, (const struct sockaddr *)&addr, sizeof addr);
-	umask(mask);
-	if (rc < 0)
-		fatal("%s: bind", path);
-	if (gid != (gid_t)-1 && lchown(path, (uid_t)-1, gid) < 0)
-		give_up(path, "socket_group");
-	if (chmod(path, (mode_t)config->socket_mode) < 0)
-		give_up(path, "socket_mode");
-	if (lstat(path, &st) < 0)
-		give_up(path, "stat");
-	if (listen(listener->fd, BACKLOG) < 0)
-		give_up(path, "listen");
-	listener->dev = st.st_dev;
-	listener->ino = st.st_ino;
-	listener->path = strdup(path);
-	if (listener->path == NULL)
-		fatal("listener");
-}
 
 static void
 warn_of_overridden(const struct config *config)
@@ -257,7 +169,7 @@ listener_new(struct server *server, const struct config *config, int fd)
 	listener->server = server;
 	listener->fd = fd;
 	if (fd < 0)
-		bind_socket(listener, config);
+		listener->fd = unix_socket_bind(&listener->bound, config->socket, config, BACKLOG);
 	else
 		warn_of_overridden(config);
 	listener->spare_fd = spare_open();
@@ -270,30 +182,16 @@ listener_new(struct server *server, const struct config *config, int fd)
 	return listener;
 }
 
-static void
-unlink_ours(const struct listener *listener)
-{
-	struct stat st;
-
-	if (listener->path == NULL || lstat(listener->path, &st) < 0)
-		return;
-	if (st.st_dev != listener->dev || st.st_ino != listener->ino)
-		log_warnx("%s is another's by now, and stays", listener->path);
-	else if (unlink(listener->path) < 0)
-		log_warn("%s: unlink", listener->path);
-}
-
 void
 listener_free(struct listener *listener)
 {
 	if (listener == NULL)
 		return;
-	unlink_ours(listener);
+	unix_socket_unlink(&listener->bound);
 	event_free(listener->readable);
 	event_free(listener->pause);
 	close(listener->fd);
 	if (listener->spare_fd >= 0)
 		close(listener->spare_fd);
-	free(listener->path);
 	free(listener);
 }

@@ -143,6 +143,8 @@ START_TEST(file_says_defaults)
 	ck_assert_int_eq(said->redis.pool, defaults->redis.pool);
 	ck_assert_int_eq(said->redis.connect_timeout_ms, defaults->redis.connect_timeout_ms);
 	ck_assert_int_eq(said->redis.command_timeout_ms, defaults->redis.command_timeout_ms);
+	ck_assert_str_eq(said->metrics.listen, defaults->metrics.listen);
+	ck_assert_int_eq(said->metrics.any_address, defaults->metrics.any_address);
 	ck_assert_int_eq(said->metrics.max_groups, defaults->metrics.max_groups);
 	ck_assert_int_eq(said->lease_ms, defaults->lease_ms);
 	ck_assert_int_eq(said->grace_ms, defaults->grace_ms);
