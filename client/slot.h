@@ -338,11 +338,6 @@ typedef void slot_line_fn(const char *line, void *userdata);
 SLOT_API int slot_query(struct slot_conn *conn, const char *verb, const char *argument,
     slot_line_fn *line, void *userdata);
 
-/* The same for any request of one line of slotd-protocol(7), escapes and all, such as "STATUS a%25";
- * but not for those that take slots or give them back, which the library has to know of. */
-SLOT_API int slot_ask(struct slot_conn *conn, const char *request, slot_line_fn *line,
-    void *userdata) SLOT_MUST_CHECK;
-
 #ifdef __cplusplus
 }
 #endif

@@ -22,39 +22,14 @@ verb_find(const char *word, enum wire_verb *verb)
 	return SLOT_EINVAL;
 }
 
-/* Sends the request and waits for its answer. */
-static int
-ask(struct slot_conn *conn, struct wire_request *wire, slot_line_fn *line, void *userdata)
-{
-	struct slot_request *request;
-	int64_t deadline = deadline_in(conn->answer_ms);
-	int code;
-
-	if (conn->n_requests >= REQUESTS_MAX)
-		return conn_error(conn, SLOT_ETOOMANY, NULL);
-	code = conn_await(conn, deadline);
-	if (code == 0)
-		code = request_start(conn, wire, deadline, &request);
-	if (code != 0)
-		return conn_error(conn, code, NULL);
-	request->line = line;
-	request->userdata = userdata;
-
-	conn_enter(conn);
-	code = request_wait(request);
-	if (code != 0)
-		conn_error(conn, code, request->detail);
-	request_over(request);
-	loop_watch(conn);
-	return conn_leave(conn, code);
-}
-
 int
 slot_query(struct slot_conn *conn, const char *verb, const char *argument, slot_line_fn *line,
     void *userdata)
 {
+	struct slot_request *request;
 	struct wire_request wire;
 	enum wire_verb v;
+	int64_t deadline;
 	int code = conn_check(conn);
 
 	if (code != 0)
@@ -71,33 +46,24 @@ slot_query(struct slot_conn *conn, const char *verb, const char *argument, slot_
 			return conn_error(conn, SLOT_EBADGROUP, NULL);
 		strcpy(wire.group, argument);
 	}
-	return ask(conn, &wire, line, userdata);
-}
-
-/* What the library must know of itself: whose connection it is, what it holds and waits for. */
-static bool
-is_librarys(enum wire_verb verb)
-{
-	return verb == WIRE_HELLO || verb == WIRE_ACQUIRE || verb == WIRE_RELEASE ||
-	    verb == WIRE_CANCEL || verb == WIRE_RESUME || verb == WIRE_QUIT;
-}
-
-int
-slot_ask(struct slot_conn *conn, const char *text, slot_line_fn *line, void *userdata)
-{
-	struct wire_request wire;
-	struct wire_fault fault;
-	int code = conn_check(conn);
-
+	if (conn->n_requests >= REQUESTS_MAX)
+		return conn_error(conn, SLOT_ETOOMANY, NULL);
+	deadline = deadline_in(conn->answer_ms);
+	code = conn_await(conn, deadline);
+	if (code == 0)
+		code = request_start(conn, &wire, deadline, &request);
 	if (code != 0)
 		return conn_error(conn, code, NULL);
-	if (text == NULL || wire_is_blank(text, strlen(text)))
-		return conn_error(conn, SLOT_EINVAL, NULL);
-	if (wire_parse(text, strlen(text), &wire, &fault) < 0)
-		return conn_error(conn, code_of_wire(fault.code), NULL);
-	if (wire.tag[0] != '\0' || is_librarys(wire.verb))
-		return conn_error(conn, SLOT_EINVAL, NULL);
-	return ask(conn, &wire, line, userdata);
+	request->line = line;
+	request->userdata = userdata;
+
+	conn_enter(conn);
+	code = request_wait(request);
+	if (code != 0)
+		conn_error(conn, code, request->detail);
+	request_over(request);
+	loop_watch(conn);
+	return conn_leave(conn, code);
 }
 
 static uint32_t

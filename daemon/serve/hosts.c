@@ -1,4 +1,4 @@
-/* Requests that concern every host: PS, EVICT, AUDIT. */
+/* Requests that concern every host: PS, EVICT, AUDIT, WHY. */
 #include "daemon/serve/hosts.h"
 
 #include <assert.h>
@@ -14,6 +14,7 @@
 #include "daemon/serve/census.h"
 #include "daemon/serve/ps.h"
 #include "daemon/serve/server.h"
+#include "daemon/serve/why.h"
 #include "proto/wire.h"
 
 #define RETRY_MS 1000
@@ -59,7 +60,7 @@ on_question(void *arg, const char *line)
 	struct answer *answer;
 
 	if (wire_parse(line, strlen(line), &req, &fault) < 0 ||
-	    (req.verb != WIRE_PS && req.verb != WIRE_EVICT) ||
+	    (req.verb != WIRE_PS && req.verb != WIRE_EVICT && req.verb != WIRE_WHY) ||
 	    (answer = calloc(1, sizeof *answer)) == NULL)
 		return NULL;
 	if (req.verb == WIRE_EVICT) {
@@ -231,6 +232,18 @@ write_audit(struct server *server, const struct wire_request *req, const struct 
 	return done && ps_write_fleet(gathered, is_shared(server), !gathered->is_partial, out);
 }
 
+/* ------------------------------------------------------------------ WHY */
+
+/* Nothing, if the client has gone: it is about what that may. */
+static bool
+write_why(struct server *server, const struct wire_request *req, const struct gathered *gathered,
+    struct output *out)
+{
+	const struct client *client = table_find(&server->clients, gathered->client);
+
+	return client == NULL || why_write(client, req, gathered, out);
+}
+
 /* ------------------------------------------------------------------ what came of it */
 
 static void
@@ -254,8 +267,12 @@ on_gathered(void *arg, const struct gathered *gathered)
 		server_answer(server, gathered->client, gathered->request, line, len);
 		return;
 	}
-	done = req.verb == WIRE_PS ? ps_write(gathered, is_shared(server), &out) :
-	    write_audit(server, &req, gathered, &out);
+	if (req.verb == WIRE_PS)
+		done = ps_write(gathered, is_shared(server), &out);
+	else if (req.verb == WIRE_AUDIT)
+		done = write_audit(server, &req, gathered, &out);
+	else
+		done = write_why(server, &req, gathered, &out);
 	if (done)
 		server_answer(server, gathered->client, gathered->request, out.bytes + out.start,
 		    output_len(&out));

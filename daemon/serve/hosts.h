@@ -1,4 +1,4 @@
-/* Requests that concern every host: PS, EVICT, AUDIT.  They are asked of all daemons, this one too,
+/* Requests that concern every host: PS, EVICT, AUDIT, WHY.  They are asked of all daemons, this one too,
  * and answered with what those have said. */
 #ifndef HOSTS_H
 #define HOSTS_H

@@ -20,7 +20,6 @@
 #include "daemon/serve/rights.h"
 #include "daemon/serve/server.h"
 #include "daemon/serve/session.h"
-#include "daemon/serve/why.h"
 #include "proto/wire.h"
 
 static void
@@ -285,24 +284,16 @@ quit(struct client *client, const struct wire_request *req)
 	session_finish(client);
 }
 
-/* is_whole: else there was no memory for it. */
-static void
-say_output(struct client *client, const struct wire_request *req, bool is_whole,
-    struct output *out)
-{
-	if (is_whole)
-		say(client, req, out->bytes, output_len(out));
-	else
-		say_error(client, req, WIRE_ERR_NOMEM);
-	output_clear(out);
-}
-
 static void
 report(struct client *client, const struct wire_request *req)
 {
 	struct output out = {0};
 
-	say_output(client, req, report_make(client->server, req, &out), &out);
+	if (report_make(client->server, req, &out))
+		say(client, req, out.bytes, output_len(&out));
+	else
+		say_error(client, req, WIRE_ERR_NOMEM);
+	output_clear(&out);
 }
 
 /* That is asked of the backend, and answered when it is done, like what the arbiter answers. */
@@ -379,9 +370,7 @@ audit(struct client *client, const struct wire_request *req)
 static void
 why(struct client *client, const struct wire_request *req)
 {
-	struct output out = {0};
-
-	say_output(client, req, why_make(client, req, &out), &out);
+	ask_hosts(client, req);
 }
 
 static void

@@ -6,11 +6,13 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "daemon/clock.h"
 #include "daemon/config.h"
 #include "daemon/loop.h"
+#include "daemon/serve/ps.h"
 #include "daemon/serve/rights.h"
 #include "daemon/serve/server.h"
 #include "daemon/serve/session.h"
@@ -29,7 +31,8 @@ struct why {
 	int64_t limit;          /* and the lower one, which counts; or XCH_NO_LIMIT */
 	uint32_t in_use;
 	uint32_t n_ahead;       /* waiters who are served before */
-	struct arb_waiter first; /* the oldest of them */
+	const struct ps_row *first; /* the oldest of them */
+	const struct gathered *gathered;
 	struct arb_group_status status;
 	struct output lines;
 	uint32_t n_lines;
@@ -54,10 +57,26 @@ say(struct why *why, const char *fmt, ...)
 	why->n_lines++;
 }
 
-static long long
-ms_since(const struct why *why, nsec then)
+/* A duration for people. */
+struct age {
+	char text[24];
+};
+
+static struct age
+age(int64_t ms)
 {
-	return (why->now - then) / NSEC_MS;
+	struct age age;
+	long long s = ms / 1000;
+
+	if (s < 10)
+		snprintf(age.text, sizeof age.text, "%lld ms", (long long)ms);
+	else if (s < 600)
+		snprintf(age.text, sizeof age.text, "%lld s", s);
+	else if (s < 36000)
+		snprintf(age.text, sizeof age.text, "%lld minutes", s / 60);
+	else
+		snprintf(age.text, sizeof age.text, "%lld hours", s / 3600);
+	return age;
 }
 
 /* ---------------------------------------------------------------- causes */
@@ -141,25 +160,26 @@ away(struct why *why)
 	    [ARB_DOWN_OPEN] = "requests are let in without a slot meanwhile",
 	};
 	const char *reason, *text;
+	int64_t ms = (why->now - why->status.down_since) / NSEC_MS;
 
 	if (why->status.down_since == NSEC_NEVER ||
 	    !loop_is_down(why->server->loop, &reason, &text))
 		return;
-	PUT(why, "cause=away reason=%s since=%lld", reason, ms_since(why, why->status.down_since));
-	say(why, "%s, for %lld ms now; %s", text, ms_since(why, why->status.down_since),
+	PUT(why, "cause=away reason=%s since=%lld", reason, (long long)ms);
+	say(why, "%s, for %s now; %s", text, age(ms).text,
 	    then[(why->section != NULL ? why->section : &why->server->config->other)->on_backend_down]);
 }
 
 static void
 grace(struct why *why)
 {
-	nsec left = loop_grace(why->server->loop, why->name);
+	int64_t ms = loop_grace(why->server->loop, why->name) / NSEC_MS;
 
-	if (left <= 0)
+	if (ms <= 0)
 		return;
-	PUT(why, "cause=grace left=%lld", (long long)(left / NSEC_MS));
-	say(why, "Redis is new or has lost data: nothing is granted for %lld ms more, so that what is "
-	    "held can be claimed again", (long long)(left / NSEC_MS));
+	PUT(why, "cause=grace left=%lld", (long long)ms);
+	say(why, "Redis is new or has lost data: nothing is granted for %s more, so that what is held "
+	    "can be claimed again", age(ms).text);
 }
 
 static void
@@ -193,19 +213,59 @@ queue_is_full(struct why *why)
 	say(why, "%u wait for it here already, and no more may", why->status.waiting);
 }
 
+/* Of a waiter, escaped; "-": not known. */
+struct words {
+	char n[24], pid[24], uid[24], label[WIRE_ESCAPED(WIRE_LABEL_MAX)];
+};
+
+/* wire_value() decodes, which is what only labels need. */
+static void
+take_word(const struct ps_row *row, const char *key, char *word, size_t size)
+{
+	char text[WIRE_LABEL_MAX + 1];
+	int len = wire_value(row->rest, (size_t)row->rest_len, key, text, sizeof text);
+
+	if (len < 0 || wire_escape(text, (size_t)len, len == 0, word, size) < 0)
+		strcpy(word, "-");
+}
+
+static struct words
+words_of(const struct ps_row *row)
+{
+	struct words words;
+
+	take_word(row, "n", words.n, sizeof words.n);
+	take_word(row, "pid", words.pid, sizeof words.pid);
+	take_word(row, "uid", words.uid, sizeof words.uid);
+	take_word(row, "label", words.label, sizeof words.label);
+	return words;
+}
+
 static void
 queue(struct why *why)
 {
-	const struct arb_waiter *first = &why->first;
-	char label[WIRE_ESCAPED(WIRE_LABEL_MAX)];
+	const struct ps_row *first = why->first;
+	struct words words;
 
 	if (why->n_ahead == 0)
 		return;
-	wire_escape(first->label, strlen(first->label), true, label, sizeof label);
-	PUT(why, "cause=queue ahead=%u n=%u pid=%lld uid=%u label=%s age=%lld", why->n_ahead, first->n,
-	    (long long)first->pid, first->uid, label, ms_since(why, first->since));
-	say(why, "%u wait before it; the first, process %lld, asked for %u %lld ms ago", why->n_ahead,
-	    (long long)first->pid, first->n, ms_since(why, first->since));
+	words = words_of(first);
+	PUT(why, "cause=queue ahead=%u host=%.*s n=%s pid=%s uid=%s label=%s age=%llu", why->n_ahead,
+	    first->host_len, first->host, words.n, words.pid, words.uid, words.label,
+	    (unsigned long long)first->number);
+	say(why, "%u wait before it; the first, process %s on %.*s, asked for %s %s ago", why->n_ahead,
+	    words.pid, first->host_len, first->host, words.n, age((int64_t)first->number).text);
+}
+
+/* Not in the way by itself, but what is said may be wrong for it. */
+static void
+silent(struct why *why)
+{
+	if (why->gathered->n_silent == 0)
+		return;
+	PUT(why, "cause=silent hosts=%u", why->gathered->n_silent);
+	say(why, "%u hosts have not answered: of what they hold, only what is on record is known",
+	    why->gathered->n_silent);
 }
 
 static void
@@ -233,36 +293,59 @@ static void (*const causes[])(struct why *) = {
 /* ---------------------------------------------------------------- what is known */
 
 static void
-see_waiter(void *arg, const struct arb_waiter *waiter)
+see(struct why *why, const struct ps_row *row)
 {
-	struct why *why = arg;
+	char name[WIRE_GROUP_MAX + 1], limit[24];
+	uint64_t number;
+	int len = wire_unescape(row->group, (size_t)row->group_len, name, sizeof name);
 
-	if (waiter->limit < why->limit)
-		return;         /* it is passed by those whose limit is higher */
+	if (len < 0 || strcmp(name, why->name) != 0)
+		return;                 /* its name is a glob, too */
+	if (row->kind == 'h')
+		why->in_use += row->number > 0;
+	if (row->kind != 'w')
+		return;
+	len = wire_value(row->rest, (size_t)row->rest_len, "limit", limit, sizeof limit);
+	if (len > 0 && wire_parse_number(limit, (size_t)len, WIRE_LIMIT_MAX, &number) == 0 &&
+	    (int64_t)number < why->limit)
+		return;                 /* it is passed by those whose limit is higher */
 	if (why->n_ahead++ == 0)
-		why->first = *waiter;
+		why->first = row;
 }
 
 static void
 look(struct why *why, const struct wire_request *req)
 {
-	const struct arb *arb = loop_arb(why->server->loop);
 	const struct arb_group_status *status = &why->status;
 
-	arb_status(arb, why->name, &why->status);
+	arb_status(loop_arb(why->server->loop), why->name, &why->status);
 	why->own = req->limit > 0 ? (int64_t)req->limit : XCH_NO_LIMIT;
 	why->ceiling = status->live != XCH_NO_LIMIT ? status->live :
 	    why->section != NULL && why->section->limit > 0 ? why->section->limit : XCH_NO_LIMIT;
 	why->limit = why->own == XCH_NO_LIMIT ||
 	    (why->ceiling != XCH_NO_LIMIT && why->ceiling < why->own) ? why->ceiling : why->own;
-	why->in_use = status->held + status->ending;
-	if (status->in_use > why->in_use + status->idle)
-		why->in_use = status->in_use - status->idle;
-	arb_waiters(arb, why->name, see_waiter, why);
+	why->in_use = status->ending;   /* which nobody holds */
+}
+
+static bool
+write(struct why *why, struct output *out)
+{
+	for (size_t i = 0; i < sizeof causes / sizeof causes[0] && !why->is_settled; i++)
+		causes[i](why);
+	if (why->n_lines == 0) {
+		PUT(why, "cause=none limit=%lld in_use=%u", (long long)why->limit, why->in_use);
+		say(why, "nothing stands in the way: %u of %lld slots are in use", why->in_use,
+		    (long long)why->limit);
+	}
+	differs(why);
+	silent(why);
+	return !why->failed && output_printf(out, "OK %u\n", why->n_lines) &&
+	    output_add(out, why->lines.bytes, output_len(&why->lines));
 }
 
 bool
-why_make(const struct client *client, const struct wire_request *req, struct output *out)
+why_write(const struct client *client, const struct wire_request *req,
+    const struct gathered *gathered, struct output *out)
 {
 	const struct server *server = client->server;
 	struct why why = {
@@ -272,20 +355,17 @@ why_make(const struct client *client, const struct wire_request *req, struct out
 	    .name = req->group,
 	    .now = clock_now(),
 	    .n = req->n,
+	    .gathered = gathered,
 	};
-	bool done;
+	struct ps_row *rows;
+	size_t n;
+	bool done = ps_rows(gathered, &rows, &n);
 
 	look(&why, req);
-	for (size_t i = 0; i < sizeof causes / sizeof causes[0] && !why.is_settled; i++)
-		causes[i](&why);
-	if (why.n_lines == 0) {
-		PUT(&why, "cause=none limit=%lld in_use=%u", (long long)why.limit, why.in_use);
-		say(&why, "nothing stands in the way: %u of %lld slots are in use", why.in_use,
-		    (long long)why.limit);
-	}
-	differs(&why);
-	done = !why.failed && output_printf(out, "OK %u\n", why.n_lines) &&
-	    output_add(out, why.lines.bytes, output_len(&why.lines));
+	for (size_t i = 0; i < n; i++)
+		see(&why, &rows[i]);
+	done = done && write(&why, out);
+	free(rows);
 	output_clear(&why.lines);
 	return done;
 }

@@ -4,13 +4,16 @@
 
 #include <stdbool.h>
 
+#include "daemon/gather.h"
 #include "daemon/serve/output.h"
 #include "proto/wire.h"
 
 struct client;
 
-/* The answer to WHY: a line for each cause, the one that is met first before the others; a line that
- * says that there is none, where there is none.  False: no memory. */
-bool why_make(const struct client *client, const struct wire_request *req, struct output *out);
+/* The answer to WHY, from what all hosts have said of who holds and who waits: a line for each cause,
+ * the one that is met first before the others; a line that says that there is none, where there is
+ * none.  False: no memory. */
+bool why_write(const struct client *client, const struct wire_request *req,
+    const struct gathered *gathered, struct output *out);
 
 #endif

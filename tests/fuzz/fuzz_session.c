@@ -190,6 +190,24 @@ make_page(const struct arb_conf *conf)
 	return made;
 }
 
+/* RELOAD: now a good file, now one with a mistake. */
+static struct config *
+read_config(void *arg, config_complain *complain, void *complain_arg)
+{
+	static bool is_good;
+	struct config *fresh = NULL;
+
+	(void)arg;
+	is_good = !is_good;
+	if (is_good) {
+		MUST((fresh = config_load("/dev/null", complain, complain_arg)) != NULL);
+		fresh->log_level = LOG_LEVEL_ERROR;
+		return fresh;
+	}
+	complain(complain_arg, "slotd.conf:1: a mistake");
+	return NULL;
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -212,6 +230,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	loop = loop_new(&conf, &config->redis, page);
 	server_init(&server, loop, config, N_CLIENTS + 2);
+	server.read_config = read_config;
 	for (int i = 0; i < N_CLIENTS; i++) {
 		ends[i].fd = -1;
 		end_open(&ends[i]);
