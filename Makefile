@@ -81,7 +81,7 @@ HTTP_SRC    := $(sort $(wildcard daemon/http/*.c))
 REDIS_SRC   := $(sort $(wildcard daemon/redis/*.c))
 DAEMON_SRC  := $(sort $(wildcard daemon/*.c)) $(SERVE_SRC) $(METRICS_SRC) $(HTTP_SRC) $(REDIS_SRC) $(CORE_SRC)
 LIB_SRC     := $(sort $(wildcard client/libslot/*.c)) $(PROTO_SRC)
-CTL_SRC     := $(sort $(wildcard client/slotctl/*.c))
+CTL_SRC     := $(sort $(wildcard client/slotctl/*.c client/slotctl/top/*.c))
 
 CORE_OBJ    := $(CORE_SRC:%.c=$(O)/%.o)
 SCRIPT_OBJ  := $(O)/daemon/redis/script.o $(O)/daemon/redis/survey_script.o
@@ -126,9 +126,10 @@ $(B)/slotd: $(DAEMON_OBJ)
 	$(if $(Q),@echo "  LINK    $@")
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(DEP_LIBS)
 
+$(CTL_OBJ): ALL_CPPFLAGS += $(CTL_CFLAGS)
 $(B)/slotctl: $(CTL_OBJ) $(B)/libslot.a
 	$(if $(Q),@echo "  LINK    $@")
-	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(CTL_LIBS)
 
 # one object whose hidden symbols are local: the archive clashes with no name of a program
 $(B)/libslot.a: $(LIB_OBJ)

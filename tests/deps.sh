@@ -17,6 +17,7 @@ need_header stdio.h libc6-dev
 need_module libevent_core libevent-dev
 need_module inih libinih-dev
 need_module hiredis libhiredis-dev
+need_module ncursesw libncurses-dev
 if [ "$1" = check ]; then
 	need_command clang clang
 	need_command valgrind valgrind
@@ -56,5 +57,7 @@ fi
 if [ "$1" = build ]; then
 	echo "# written by tests/deps.sh"
 	echo "DEP_CFLAGS := $(pkg-config --cflags libevent_core inih hiredis)"
+	echo "CTL_CFLAGS := $(pkg-config --cflags ncursesw)"
+	echo "CTL_LIBS := $(pkg-config --libs ncursesw)"
 	echo "DEP_LIBS := $(pkg-config --libs libevent_core inih hiredis)"
 fi

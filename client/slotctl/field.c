@@ -169,3 +169,29 @@ text_format(const char *text, char *buf, size_t size)
 	buf[used] = '\0';
 	return width;
 }
+
+int
+text_cut(char *text, int width)
+{
+	size_t left = strlen(text), length;
+	mbstate_t state = {0};
+	char *end = text;               /* of what fits beside a "+" */
+	int used = 0, kept = 0;
+	wchar_t wide;
+
+	for (char *at = text; left > 0; at += length, left -= length) {
+		length = mbrtowc(&wide, at, left, &state);
+		if (length == 0 || length > left)
+			break;
+		used += wcwidth(wide);
+		if (used > width) {
+			strcpy(end, width > 0 ? "+" : "");
+			return kept + (width > 0);
+		}
+		if (used < width) {
+			end = at + length;
+			kept = used;
+		}
+	}
+	return used;
+}

@@ -29,4 +29,7 @@ void json_print_string(const char *text);
  * -> its width in columns. */
 int text_format(const char *text, char *buf, size_t size);
 
+/* Shortens what text_format() has made to so many columns, the last of them then a "+".  -> its width. */
+int text_cut(char *text, int width);
+
 #endif

@@ -106,20 +106,11 @@ slotd_is_away(struct follow *f, int code)
 static void
 print_json(const char *line, char change)
 {
-	struct timespec now;
-	struct field f;
-	struct tm utc;
-	char text[32];
+	char clock[CTL_UTC_SIZE];
 
-	clock_gettime(CLOCK_REALTIME, &now);
-	gmtime_r(&now.tv_sec, &utc);
-	strftime(text, sizeof text, "%FT%T", &utc);
-	printf("{\"time\": \"%s.%03ldZ\", \"change\": \"%c\"", text, now.tv_nsec / 1000000,
-	    change == FIRST ? '+' : change);
-	while (field_next(&line, &f)) {
-		printf(", ");
-		field_print_json(&f);
-	}
+	ctl_utc(clock);
+	printf("{\"time\": \"%s\", \"change\": \"%c\", ", clock, change == FIRST ? '+' : change);
+	json_print_members((char *const *)&line, 1);
 	printf("}\n");
 }
 
@@ -149,7 +140,7 @@ print_line(const struct follow *f, const char *before, const char *line, char ch
 		print_json(line, change);
 	} else if (f->table.n > 0) {
 		print_mark(change);
-		table_print_row(&f->table, line);
+		table_print_row(stdout, &f->table, line);
 	} else {
 		while (field_next(&line, &field)) {
 			if (before != NULL && !field_differs(before, &field))
@@ -165,7 +156,7 @@ print_first(const struct follow *f)
 {
 	if (f->table.n > 0 && !f->c->json) {
 		print_mark(FIRST);
-		table_print_row(&f->table, NULL);
+		table_print_row(stdout, &f->table, NULL);
 	}
 	for (size_t i = 0; i < f->last.answer.n; i++)
 		print_line(f, NULL, f->last.answer.line[i], FIRST);

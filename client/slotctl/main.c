@@ -25,6 +25,7 @@ enum {
 	OF_GRACE = 32,
 	OF_WATCH = 64,          /* prints rows, which change */
 	OF_METRICS = 128,
+	OF_TOP = 256,
 };
 
 static const struct command {
@@ -47,6 +48,8 @@ static const struct command {
 	{"stats", ctl_stats, OF_ALL | OF_SHOW, NULL, false, "show the counters of slotd"},
 	{"metrics", ctl_metrics, OF_ALL | OF_METRICS, NULL, false,
 	    "print all that is counted, for Prometheus"},
+	{"top", ctl_top, OF_ALL | OF_SHOW | OF_TOP, "[GLOB]", false,
+	    "show the groups, live; batch or once for logs and pipes"},
 	{"ping", ctl_ping, OF_ALL | OF_SHOW, NULL, false, "show whether slotd answers"},
 	{"grace", ctl_grace, OF_ALL | OF_SHOW | OF_GRACE, "[end]", false,
 	    "show how long nothing is granted yet, or end that"},
@@ -57,7 +60,8 @@ static const struct command {
 /* Options without a letter are known by a number behind those of letters. */
 enum {
 	OPT_SOCKET = 256, OPT_LABEL, OPT_COUNT, OPT_HOLD, OPT_ON_LOST, OPT_STRICT, OPT_KILL_AFTER,
-	OPT_JSON, OPT_NAMES, OPT_YES, OPT_WATCH, OPT_INTERVAL, OPT_OUTPUT,
+	OPT_JSON, OPT_NAMES, OPT_YES, OPT_WATCH, OPT_INTERVAL, OPT_OUTPUT, OPT_NO_COLOR,
+	OPT_OF_TOP = 1024,      /* and a letter that means something else to another command */
 };
 
 static const struct option_help {
@@ -84,6 +88,11 @@ static const struct option_help {
 	    "KILL who is left this long after TERM (lease / 4)"},
 	{"quiet", 'q', NULL, OF_HOLD, "say nothing if there is no slot in time"},
 	{"verbose", 'v', NULL, OF_HOLD, "say on stderr what happens"},
+	{"batch", 'b', NULL, OF_TOP, "as text, one table below the other, without end"},
+	{"once", '1', NULL, OF_TOP, "the same, one table"},
+	{"delay", 'd', "TIME", OF_TOP, "look so often (1s)"},
+	{"count", OPT_OF_TOP | 'n', "N", OF_TOP, "end after N looks"},
+	{"no-color", OPT_NO_COLOR, NULL, OF_TOP, "as with NO_COLOR in the environment"},
 	{"json", OPT_JSON, NULL, OF_SHOW, "for programs"},
 	{"names", OPT_NAMES, NULL, OF_LIST, "names only, one a line"},
 	{"watch", OPT_WATCH, NULL, OF_WATCH, "go on with what changes, until ^C"},
@@ -96,6 +105,23 @@ static const struct option_help {
 };
 
 #define N_OPTIONS (sizeof options / sizeof options[0])
+
+/* '\0': none */
+static char
+letter_of(int value)
+{
+	return value < 256 || (value & OPT_OF_TOP) != 0 ? (char)(value & 0xFF) : '\0';
+}
+
+/* What a letter stands for with a command that takes such options. */
+static int
+value_of(int letter, unsigned of)
+{
+	for (size_t i = 0; i < N_OPTIONS; i++)
+		if ((options[i].of & of) != 0 && letter_of(options[i].value) == letter)
+			return options[i].value;
+	return letter;
+}
 
 static void
 help_options(unsigned of)
@@ -110,8 +136,8 @@ help_options(unsigned of)
 			continue;
 		snprintf(text, sizeof text, "--%s%s%s", o->name, o->arg != NULL ? " " : "",
 		    o->arg != NULL ? o->arg : "");
-		if (o->value < 256)
-			printf("  -%c, %-26s %s\n", o->value, text, o->help);
+		if (letter_of(o->value) != '\0')
+			printf("  -%c, %-26s %s\n", letter_of(o->value), text, o->help);
 		else
 			printf("      %-26s %s\n", text, o->help);
 	}
@@ -206,6 +232,19 @@ take_option(struct ctl *c, int value, const char *arg)
 			return no_unit ? no_unit_text : time_text;
 		c->wait_ms = ms;
 		return NULL;
+	case 'b':
+		c->batch = true;
+		return NULL;
+	case '1':
+		c->batch = true;
+		c->times = 1;
+		return NULL;
+	case OPT_OF_TOP | 'n':
+		return ctl_number(arg, 1, 1000000000, &c->times) ? NULL : "not a number from 1";
+	case OPT_NO_COLOR:
+		c->no_color = true;
+		return NULL;
+	case 'd':
 	case OPT_INTERVAL:
 		if (!ctl_time(arg, &ms, &no_unit) || ms == 0)
 			return no_unit ? no_unit_text : time_text;
@@ -277,8 +316,8 @@ parse(struct ctl *c, const struct command *command, int argc, char **argv)
 		if ((o->of & of) == 0)
 			continue;
 		longs[n++] = (struct option){o->name, o->arg != NULL, NULL, o->value};
-		if (o->value < 256) {
-			*s++ = (char)o->value;
+		if (letter_of(o->value) != '\0') {
+			*s++ = letter_of(o->value);
 			if (o->arg != NULL)
 				*s++ = ':';
 		}
@@ -298,6 +337,7 @@ parse(struct ctl *c, const struct command *command, int argc, char **argv)
 			return bad_usage(command, "a value is missing", given);
 		if (value == '?')
 			return bad_usage(command, "no such option here", given);
+		value = value < 256 ? value_of(value, of) : value;
 		wrong = take_option(c, value, optarg);
 		if (wrong != NULL)
 			return bad_value(command, value, optarg, wrong);

@@ -31,9 +31,9 @@ ctl_show(const struct ctl *c, const char *verb, const struct column *columns, in
 		json_print_array(&answer);
 	} else {
 		table_fit(&table, &answer);
-		table_print_row(&table, NULL);
+		table_print_row(stdout, &table, NULL);
 		for (size_t i = 0; i < answer.n; i++)
-			table_print_row(&table, answer.line[i]);
+			table_print_row(stdout, &table, answer.line[i]);
 	}
 	return finish(&answer);
 }
@@ -105,8 +105,9 @@ show_pairs(const struct ctl *c, const char *verb)
 	if (status != 0)
 		return status;
 	if (c->json) {
-		json_print_object(answer.line, answer.n);
-		printf("\n");
+		printf("{");
+		json_print_members(answer.line, answer.n);
+		printf("}\n");
 	} else {
 		print_pairs(&answer);
 	}

@@ -22,8 +22,10 @@ _slotctl()
 		--socket=*)
 			socket=("${words[i]}") ;;
 		-[lwE] | --limit | --wait | --conflict-exit-code | --count | --label | --hold | \
-			--on-lost | --kill-after | --interval | --output)
+			--on-lost | --kill-after | --interval | --output | --delay)
 			((i++)) ;;
+		-[nd])
+			[[ $command == top ]] && ((i++)) ;;
 		-*) ;;
 		*)
 			if [[ ! $command ]]; then
@@ -52,6 +54,7 @@ _slotctl()
 	acquire) options="$hold --verbose $all" ;;
 	list) options="--json --names $watch $all" ;;
 	status | holders | waiters) options="--json $watch $all" ;;
+	top) options="--batch --once --delay --count --no-color --json $all" ;;
 	metrics) options="--output $all" ;;
 	grace) options="--json --yes $all" ;;
 	*) options="--json $all" ;;
@@ -66,7 +69,7 @@ _slotctl()
 		case $command in
 		'')
 			mapfile -t COMPREPLY < <(compgen -W \
-				'run acquire list status holders waiters stats metrics ping grace' -- "$cur") ;;
+				'run acquire list status holders waiters stats metrics top ping grace' -- "$cur") ;;
 		run | acquire | list | status | holders | waiters)
 			if [[ ! $group ]]; then
 				# Not by compgen -W, which would expand a name such as $(x).

@@ -26,6 +26,9 @@ struct ctl {
 	bool json, names;
 	bool watch;             /* and go on with what changes */
 	int64_t interval_ms;    /* between two looks */
+	bool batch;             /* top without a screen */
+	uint32_t times;         /* so many looks; 0: no end */
+	bool no_color;
 	bool yes;               /* what can do harm is confirmed */
 	bool verbose, quiet;
 	uint32_t limit;         /* 0: the configured one */
@@ -52,6 +55,7 @@ int ctl_stats(const struct ctl *c);
 int ctl_metrics(const struct ctl *c);
 int ctl_ping(const struct ctl *c);
 int ctl_grace(const struct ctl *c);
+int ctl_top(const struct ctl *c);
 
 /* "slotctl: ..." and a line end on stderr, in one write: the command's own output stays whole. */
 void ctl_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -80,5 +84,9 @@ bool ctl_time(const char *text, int64_t *ms, bool *no_unit);
 void ctl_age(int64_t ms, char buf[CTL_AGE_SIZE]);
 
 int64_t ctl_now_ms(void);       /* CLOCK_MONOTONIC */
+
+/* The time of day for programs: "2026-11-24T14:03:22.123Z". */
+#define CTL_UTC_SIZE 48
+void ctl_utc(char buf[CTL_UTC_SIZE]);
 
 #endif

@@ -1,7 +1,6 @@
 /* Rows and cells, as wide as what the terminal shows of them; objects and arrays. */
 #include "client/slotctl/table.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,12 +9,11 @@
 /* ------------------------------------------------------------------------------ for programs */
 
 void
-json_print_object(char *const *lines, size_t n)
+json_print_members(char *const *lines, size_t n)
 {
 	const char *before = "";
 	struct field f;
 
-	printf("{");
 	for (size_t i = 0; i < n; i++) {
 		for (const char *line = lines[i]; field_next(&line, &f);) {
 			printf("%s", before);
@@ -23,7 +21,6 @@ json_print_object(char *const *lines, size_t n)
 			before = ", ";
 		}
 	}
-	printf("}");
 }
 
 void
@@ -31,8 +28,9 @@ json_print_array(const struct answer *answer)
 {
 	printf("[");
 	for (size_t i = 0; i < answer->n; i++) {
-		printf(i == 0 ? "\n  " : ",\n  ");
-		json_print_object(&answer->line[i], 1);
+		printf(i == 0 ? "\n  {" : ",\n  {");
+		json_print_members(&answer->line[i], 1);
+		printf("}");
 	}
 	printf(answer->n > 0 ? "\n]\n" : "]\n");
 }
@@ -84,7 +82,7 @@ table_fit(struct table *t, const struct answer *answer)
 }
 
 void
-table_print_row(const struct table *t, const char *line)
+table_print_row(FILE *to, const struct table *t, const char *line)
 {
 	char cell[CELL_SIZE];
 
@@ -93,10 +91,10 @@ table_print_row(const struct table *t, const char *line)
 		bool is_last = i == t->n - 1;
 
 		if ((t->columns[i].kind & ~KEY) != TEXT)
-			printf("%*s%s", blanks, "", cell);
+			fprintf(to, "%*s%s", blanks, "", cell);
 		else
-			printf("%s%*s", cell, is_last ? 0 : blanks, "");
-		printf(is_last ? "\n" : "  ");
+			fprintf(to, "%s%*s", cell, is_last ? 0 : blanks, "");
+		fprintf(to, is_last ? "\n" : "  ");
 	}
 }
 

@@ -3,6 +3,7 @@
 #define SLOTCTL_TABLE_H
 
 #include <stddef.h>
+#include <stdio.h>
 
 #include "client/slotctl/answer.h"
 #include "client/slotctl/field.h"
@@ -28,7 +29,7 @@ struct table {
 void table_fit(struct table *t, const struct answer *answer);
 
 /* The title: line is NULL. */
-void table_print_row(const struct table *t, const char *line);
+void table_print_row(FILE *to, const struct table *t, const char *line);
 
 /* One "name  value" a line, the names as wide as width; table_pairs_width() is that of the widest. */
 void table_print_pair(const struct field *f, int width);
@@ -37,8 +38,8 @@ int table_pairs_width(const struct answer *answer);
 /* Asks for a list and prints it, as --json and --watch say.  -> exit status */
 int ctl_show(const struct ctl *c, const char *verb, const struct column *columns, int n);
 
-/* One object of what so many lines say; without a line end. */
-void json_print_object(char *const *lines, size_t n);
+/* What so many lines say, as the members of one object; without its braces. */
+void json_print_members(char *const *lines, size_t n);
 
 /* An array with one object a line. */
 void json_print_array(const struct answer *answer);

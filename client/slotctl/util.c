@@ -226,3 +226,16 @@ ctl_now_ms(void)
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
+
+void
+ctl_utc(char buf[CTL_UTC_SIZE])
+{
+	struct timespec now;
+	struct tm utc;
+	size_t length;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	gmtime_r(&now.tv_sec, &utc);
+	length = strftime(buf, CTL_UTC_SIZE, "%FT%T", &utc);
+	snprintf(buf + length, CTL_UTC_SIZE - length, ".%03dZ", (int)(now.tv_nsec / 1000000));
+}

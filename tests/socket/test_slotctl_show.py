@@ -122,7 +122,7 @@ class Completion(Case):
 
     def test_commands_and_options(self):
         self.assertEqual(self.complete("slotctl "), ["run", "acquire", "list", "status", "holders",
-                                                     "waiters", "stats", "metrics", "ping", "grace"])
+                                                     "waiters", "stats", "metrics", "top", "ping", "grace"])
         self.assertEqual(self.complete("slotctl sta"), ["status", "stats"])
         self.assertEqual(self.complete("slotctl run --li"), ["--limit"])
         self.assertEqual(self.complete("slotctl run two --on"), ["--on-lost"])
