@@ -116,7 +116,7 @@ reload_run(struct server *server, struct reload *reload)
 	if (fresh != NULL)
 		take(server, fresh, reload);
 	else
-		log_error("not reloaded: %u mistakes; nothing has changed", reload->n_wrong);
+		log_error("not reloaded, and nothing has changed; mistakes: %u", reload->n_wrong);
 	server->reload.at = clock_date();
 	server->reload.failed = fresh == NULL;
 	systemd_notify("READY=1");
