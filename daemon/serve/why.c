@@ -187,8 +187,8 @@ full(struct why *why)
 {
 	bool is_own = why->ceiling != XCH_NO_LIMIT && why->in_use + why->n <= why->ceiling;
 
-	if (why->limit == 0 || why->in_use + why->n <= why->limit)
-		return;
+	if (why->n > why->limit || why->in_use + why->n <= why->limit)
+		return;         /* it is paused, or too much is asked for: said before */
 	if (is_own) {
 		PUT(why, "cause=ownlimit limit=%lld in_use=%u n=%u", (long long)why->own, why->in_use,
 		    why->n);
@@ -261,11 +261,14 @@ queue(struct why *why)
 static void
 silent(struct why *why)
 {
-	if (why->gathered->n_silent == 0)
-		return;
-	PUT(why, "cause=silent hosts=%u", why->gathered->n_silent);
-	say(why, "%u hosts have not answered: of what they hold, only what is on record is known",
-	    why->gathered->n_silent);
+	if (why->gathered->is_alone) {
+		PUT(why, "cause=silent hosts=-");
+		say(why, "the other hosts cannot be asked now: who waits there is not known");
+	} else if (why->gathered->n_silent > 0) {
+		PUT(why, "cause=silent hosts=%u", why->gathered->n_silent);
+		say(why, "%u hosts have not answered: of what they hold, only what is on record is known",
+		    why->gathered->n_silent);
+	}
 }
 
 static void
@@ -330,6 +333,9 @@ look(struct why *why, const struct wire_request *req)
 static bool
 write(struct why *why, struct output *out)
 {
+	/* As last heard; idle slots of ours are not in the way. */
+	if (why->gathered->is_alone && why->status.in_use > why->in_use + why->status.idle)
+		why->in_use = why->status.in_use - why->status.idle;
 	for (size_t i = 0; i < sizeof causes / sizeof causes[0] && !why->is_settled; i++)
 		causes[i](why);
 	if (why->n_lines == 0) {
