@@ -1,7 +1,7 @@
 /* An exchange as Redis speaks it: a request to the arguments of EVALSHA, and back to structs what
  * the script answers and publishes.
  *
- * Pure: no I/O, no clock.  What the words mean is said on top of script/1-head.lua. */
+ * Pure: no I/O, no clock.  What the words mean is said on top of script/01-head.lua. */
 #ifndef REDIS_EXCHANGE_H
 #define REDIS_EXCHANGE_H
 

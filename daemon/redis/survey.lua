@@ -1,6 +1,6 @@
 -- A survey: what is on record of one group, of daemons that do not answer; or what in it does not
 -- agree.  It reads, and writes nothing.  The keys are those of the exchange, and how they are written
--- is said there: script/1-head.lua.
+-- is said there: script/01-head.lua.
 --
 -- Keys: records leases owners slots queue wants nows inbox.
 -- Arguments: "list" or "check", from where to go on ("" at first), daemons that answer…

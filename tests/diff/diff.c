@@ -6,7 +6,8 @@
  * On every redis-server and valkey-server that is installed, as a user with no more rights than the
  * script says that it needs; there it also puts a key of another type in the place of each of the
  * script's.  The script is the one that slotd has, but for the lines that ask the server for its time
- * and identity: they are two more arguments here.  Exchanges go to the server in batches; a batch
+ * and identity, which are two more arguments here, and for one that publishes when an exchange is
+ * found to be plain, so that those are counted.  Exchanges go to the server in batches; a batch
  * also ends when memory begins a new era, because what the server calls it must be known before a
  * daemon can speak of it. */
 #include <inttypes.h>
@@ -56,24 +57,38 @@ struct diff {
 	size_t n_heard, cap_heard, next_heard;
 	struct text actual;
 	uint64_t n_exchanges, n_status[4], n_push[4], n_granted, n_full, n_lost, n_refused;
+	uint64_t n_plain[3]; /* that only renew, want, give back */
 };
 
 /* ------------------------------------------------------------------ the script */
+
+/* -> behind the only such line of the script */
+static const char *
+line_end(const char *line)
+{
+	const char *at = strstr(exchange_script, line);
+
+	if (at == NULL || strstr(at + 1, line) != NULL)
+		fail("the script has no line, or several: %s", line);
+	return at + strlen(line);
+}
 
 static char *
 script_for_test(void)
 {
 	static const char begin[] = "-- {the server's own time and identity\n";
-	static const char end[] = "-- }the server's own time and identity\n";
 	static const char instead[] =
-	    "local sid, now = table.remove(ARGV), tonumber(table.remove(ARGV))\n";
-	const char *from = strstr(exchange_script, begin), *to = strstr(exchange_script, end);
+	    "local identity = 'master_replid:' .. table.remove(ARGV)\n"
+	    "local now = tonumber(table.remove(ARGV))\n";
+	static const char count[] = "redis.call('PUBLISH', '" PREFIX "1:plain', "
+				    "n > 0 and 1 or named ~= '' and 2 or 0)\n";
+	const char *from = line_end(begin) - strlen(begin);
+	const char *to = line_end("-- }the server's own time and identity\n");
+	const char *plain = line_end("from here on the plain exchange writes.\n");
 	char *script;
 
-	if (from == NULL || to < from || strstr(from + 1, begin) != NULL)
-		fail("the script does not say where it asks for the server's time and identity");
-	if (asprintf(&script, "%.*s%s%s", (int)(from - exchange_script), exchange_script, instead,
-		to + strlen(end)) == -1)
+	if (asprintf(&script, "%.*s%s%.*s%s%s", (int)(from - exchange_script), exchange_script,
+		instead, (int)(plain - to), to, count, plain) == -1)
 		fail("no memory");
 	return script;
 }
@@ -159,6 +174,11 @@ batch_listen(struct diff *x)
 		if (strcmp(channel, PREFIX "1:mark") == 0) {
 			freeReplyObject(reply);
 			return;
+		}
+		if (strcmp(channel, PREFIX "1:plain") == 0) {
+			x->n_plain[*reply->element[3]->str - '0']++;
+			freeReplyObject(reply);
+			continue;
 		}
 		ALLOC_ROOM(x->heard, x->n_heard, x->cap_heard, 1);
 		push = &x->heard[x->n_heard].push;
@@ -319,7 +339,7 @@ send_script(struct diff *x, const struct plan_step *s)
 {
 	const char *argv[8192];
 	size_t lens[8192];
-	char now[32], sid[32];
+	char now[32], sid[48];
 	int n = x->cmd.argc;
 
 	if (n + 2 > 8192)
@@ -329,7 +349,7 @@ send_script(struct diff *x, const struct plan_step *s)
 	argv[n] = now;
 	lens[n++] = (size_t)snprintf(now, sizeof now, "%" PRId64, s->now);
 	argv[n] = sid;
-	lens[n++] = (size_t)snprintf(sid, sizeof sid, "%016" PRIx64, s->sid);
+	lens[n++] = (size_t)snprintf(sid, sizeof sid, "%040" PRIx64, s->sid);
 	redisAppendCommandArgv(x->link, n, argv, lens);
 }
 
@@ -446,17 +466,20 @@ report(const struct diff *x, const char *program)
 	printf("%s: %" PRIu64 " exchanges alike: %" PRIu64 " ok, %" PRIu64 " stale, %" PRIu64
 	       " resync, %" PRIu64 " gone; %" PRIu64 " granted, %" PRIu64 " lost, %" PRIu64
 	       " full, %" PRIu64 " refused; pushes: %" PRIu64 " recall, %" PRIu64 " grant, %" PRIu64
-	       " full, %" PRIu64 " lost; %zu eras\n",
+	       " full, %" PRIu64 " lost; %zu eras; plain: %" PRIu64 " renew, %" PRIu64 " want, %" PRIu64
+	       " give back\n",
 	    program, x->n_exchanges, x->n_status[XCH_OK], x->n_status[XCH_STALE],
 	    x->n_status[XCH_RESYNC], x->n_status[XCH_GONE], x->n_granted, x->n_lost, x->n_full,
 	    x->n_refused, x->n_push[XCH_RECALL], x->n_push[XCH_GRANT], x->n_push[XCH_FULL],
-	    x->n_push[XCH_LOST], x->eras.n);
+	    x->n_push[XCH_LOST], x->eras.n, x->n_plain[0], x->n_plain[1], x->n_plain[2]);
 	/* a plan that never comes to something compares nothing there */
-	if (x->n_exchanges >= 20000 &&
+	if (x->n_exchanges >= 100000 &&
 	    (x->n_status[XCH_STALE] == 0 || x->n_status[XCH_RESYNC] == 0 ||
 		x->n_status[XCH_GONE] == 0 || x->n_lost == 0 || x->n_full == 0 ||
 		x->n_refused == 0 || x->n_push[XCH_RECALL] == 0 || x->n_push[XCH_GRANT] == 0 ||
-		x->n_push[XCH_FULL] == 0 || x->n_push[XCH_LOST] == 0 || x->eras.n < 3))
+		x->n_push[XCH_FULL] == 0 || x->n_push[XCH_LOST] == 0 || x->eras.n < 3 ||
+		x->n_plain[0] < x->n_exchanges / 1000 || x->n_plain[1] < x->n_exchanges / 1000 ||
+		x->n_plain[2] < x->n_exchanges / 1000))
 		fail("the plan has left something out");
 }
 

@@ -55,8 +55,10 @@ struct plan {
 	uint64_t sid;
 	unsigned rough; /* per mille of what is not as it should be */
 	uint32_t steps_in_mood;
+	bool ends_grace;        /* next: that of a new server, which some groups then never see */
 	/* per mille: requests that want something, of which now or never; waiters that give up */
 	unsigned wanting[N_GROUPS], in_a_hurry[N_GROUPS], giving_up[N_GROUPS];
+	bool is_quiet[N_GROUPS]; /* whoever has no slot wants one; few wait */
 	char groups[N_GROUPS][16];
 	struct daemon daemons[N_DAEMONS + N_GHOSTS];
 	uint64_t n_installs;
@@ -265,7 +267,7 @@ static void
 put_releases(struct plan *p, struct xch_request *q, unsigned group)
 {
 	struct view *v = p->view;
-	unsigned chance = below(p, 600);
+	unsigned chance = p->is_quiet[group] ? 600 : below(p, 600);
 
 	for (uint32_t i = 0; i < v->n_held;)
 		if (per_mille(p, chance)) {
@@ -313,7 +315,8 @@ put_wants(struct plan *p, struct xch_request *q, unsigned group)
 
 	if (per_mille(p, p->wanting[group]))
 		n = 1 + below(p, most);
-
+	if (p->is_quiet[group])
+		n = v->n_held + v->n_queued + q->n_release == 0 && per_mille(p, 500);
 	for (uint32_t i = 0; i < v->n_queued;) {
 		bool anew = q->full ? !goes_wrong(p, 2) : goes_wrong(p, 1);
 
@@ -468,6 +471,9 @@ change_mood(struct plan *p)
 		p->wanting[g] = wanting[below(p, COUNT(wanting))];
 		p->in_a_hurry[g] = in_a_hurry[below(p, COUNT(in_a_hurry))];
 		p->giving_up[g] = p->wanting[g] < 600 ? 300 : 60;
+		p->is_quiet[g] = per_mille(p, 400);
+		if (p->is_quiet[g])
+			p->giving_up[g] = 600;
 	}
 }
 
@@ -484,8 +490,9 @@ plan_next(struct plan *p)
 	s->now = p->now;
 	put_request(p, &s->request);
 	s->what = PLAN_EXCHANGE;
-	if (r < 5) {
+	if (r < 5 || p->ends_grace) {
 		s->what = PLAN_END;
+		p->ends_grace = false;
 	} else if (r < 60) {
 		s->what = PLAN_TOUCH;
 	} else if (r < 90) {
@@ -494,6 +501,7 @@ plan_next(struct plan *p)
 	} else if (r < 90 + p->rough) {
 		s->what = PLAN_SERVER;
 		p->sid = roll(p);
+		p->ends_grace = per_mille(p, 600);
 	} else if (r < 90 + p->rough + p->rough / 2) {
 		s->what = PLAN_FLUSH;
 		if (per_mille(p, 500)) /* FLUSHALL, or a restart */

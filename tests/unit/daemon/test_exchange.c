@@ -23,7 +23,8 @@ teardown(void)
 	arena_fini(&arena);
 }
 
-/* The arguments of the command, parted by blanks. */
+/* The arguments of the command, parted by blanks; an empty one is "", unprintable bytes are \ and two
+ * hex digits. */
 static const char *
 said(void)
 {
@@ -31,9 +32,16 @@ said(void)
 	size_t n = 0;
 
 	for (int i = 0; i < cmd.argc; i++) {
-		ck_assert_uint_eq(strlen(cmd.argv[i]), cmd.lens[i]);
-		n += (size_t)snprintf(text + n, sizeof text - n, "%s%s", i ? " " : "", cmd.argv[i]);
-		ck_assert_uint_lt(n, sizeof text);
+		ck_assert_uint_lt(n + 4 * cmd.lens[i] + 4, sizeof text);
+		ck_assert_int_eq(cmd.argv[i][cmd.lens[i]], '\0');
+		n += (size_t)sprintf(
+		    text + n, "%s%s", i ? " " : "", cmd.lens[i] ? "" : "\"\"");
+		for (size_t k = 0; k < cmd.lens[i]; k++) {
+			unsigned char byte = (unsigned char)cmd.argv[i][k];
+
+			n += (size_t)sprintf(
+			    text + n, byte >= ' ' && byte <= '~' ? "%c" : "\\%02x", byte);
+		}
 	}
 	return text;
 }
@@ -43,6 +51,11 @@ said(void)
 	" p:1:{s10}:marker" KEY("live") KEY("records") KEY("leases") KEY("lengths") KEY("limits")  \
 	    KEY("unaware") KEY("recalls") KEY("owners") KEY("slots") KEY("free") KEY("queue") KEY("wants")        \
 		KEY("nows") KEY("inbox")
+
+/* eight bytes: all but the last 0, all but the last three, -1 */
+#define LONG(last) "\\00\\00\\00\\00\\00\\00\\00\\" last
+#define LONG_OF(last) "\\00\\00\\00\\00\\00" last
+#define NONE "\\ff\\ff\\ff\\ff\\ff\\ff\\ff\\ff"
 
 START_TEST(requests)
 {
@@ -72,11 +85,14 @@ START_TEST(requests)
 
 	exchange_encode(&cmd, "SHA", "p:", &q);
 	ck_assert_str_eq(said(),
-	    "EVALSHA SHA 15" KEYS " " SELF_TEXT
-	    " 4 -flk 0 10000000 12000000 0000000000000abc 99 5 h1 p:1:d: group:0"
-	    " 2 3 70 1000000 140737488355327 0"
-	    " 2 0000000000000008 2 1 7 50 0000000000000009 1 0 -1 0"
-	    " 1 000000000000000a 60 -1 2 5 6");
+	    "EVALSHA SHA 15" KEYS " " SELF_TEXT " " LONG("04") LONG("00") LONG_OF("\\98\\96\\80")
+	    LONG_OF("\\b7\\1b\\00") LONG_OF("\\00\\00c") LONG("05") "0000000000000abc\\01\\01\\01"
+	    " h1 p:1:d: group:0"
+	    " \\00\\00\\00\\03" LONG_OF("\\00\\00F") "\\00\\0fB@\\00\\00\\7f\\ff\\ff\\ff\\ff\\ff"
+	    " \"\""
+	    " 0000000000000008\\02\\01" LONG("07") LONG_OF("\\00\\002")
+	    "0000000000000009\\01\\00" NONE LONG("00")
+	    " 000000000000000a" LONG_OF("\\00\\00<") NONE "\\02\\00\\00\\00\\05\\00\\00\\00\\06");
 	q = (struct xch_request){.group = "group:0",
 	    .from = SELF,
 	    .seq = 5,
@@ -90,9 +106,10 @@ START_TEST(requests)
 	    .cancel = cancel};
 	exchange_encode(&cmd, "SHA", "p:", &q);
 	ck_assert_str_eq(said(),
-	    "EVALSHA SHA 15" KEYS " " SELF_TEXT
-	    " 5 - 4 1 0 0000000000000000 0 -1 h2 p:1:d: group:0 1 3 70"
-	    " 2 0000000000000001 ffffffffffffffff 0 0");
+	    "EVALSHA SHA 15" KEYS " " SELF_TEXT " " LONG("05") LONG("04") LONG("01") LONG("00")
+	    LONG("00") NONE "0000000000000000\\00\\00\\00"
+	    " h2 p:1:d: group:0 \\00\\00\\00\\03" LONG_OF("\\00\\00F")
+	    " 0000000000000001ffffffffffffffff \"\" \"\"");
 }
 END_TEST
 

@@ -32,7 +32,7 @@ if me.limit ~= configured and configured == -1 then
 elseif me.limit ~= configured and redis.call('ZADD', LIMITS, configured, d) == 1 then
 	x.created[LIMITS] = true
 end
-me.seq, me.lease, me.limit, me.keep = seq, lease, configured, keep and 1 or 0
+me.seq, me.lease, me.limit, me.keep = seq, lease, configured, keep
 if is_reaping then
 	for _, id in ipairs(redis.call('ZRANGEBYSCORE', LEASES, '-inf', x.gt)) do
 		if id ~= d then
@@ -42,8 +42,8 @@ if is_reaping then
 			end
 			leave_queue(x, r)
 			inbox_clear(x, id)
-			place(x, UNAWARE, id, r.unaware_at, nil)
-			place(x, RECALLS, id, r.recall_at, nil)
+			place_in(x, UNAWARE, id, r.unaware_at, nil)
+			place_in(x, RECALLS, id, r.recall_at, nil)
 			redis.call('ZREM', LEASES, id)
 			redis.call('ZREM', LENGTHS, id)
 			redis.call('ZREM', LIMITS, id)
@@ -65,7 +65,8 @@ if is_reaping then
 			are_peers_known = false
 		end
 	end
-	x.leases = redis.call('ZRANGE', LEASES, 0, 1, 'WITHSCORES')
+	leases = redis.call('ZRANGE', LEASES, 0, 1, 'WITHSCORES')
+	other_ends = tonumber(leases[leases[1] == d and 4 or 2])
 end
 if not are_peers_known then
 	local peers, is_told = {0}, {}
@@ -87,19 +88,15 @@ if not are_peers_known then
 	peers[1] = #peers - 1
 	x.peers = table.concat(peers, ' ')
 end
-if lease > marker.longest then
-	marker.longest, marker.was_changed = lease, true
+if lease > longest then
+	longest, marker_has_changed = lease, true
 end
 
 -- ------------------------------------------------------------------ what the daemon says
 
 local function grant(x, id, number, limit, slots)
-	put(granted, string.format('%s %d %d %d ', id, number, limit, #slots) ..
+	x.granted = put(x.granted, string.format('%s %d %d %d ', id, number, limit, #slots) ..
 		table.concat(slots, ' '))
-end
-
-local function is_predecessor(id)
-	return string.sub(id, 1, 16) == install and generation(id) < generation(d)
 end
 
 if #named + #adopts > 0 then
@@ -129,37 +126,37 @@ if full then
 		end
 	end
 
-	local recorded, mine = slots_of(x, me), {}
+	local recorded, confirmed = slots_of(x, me), {}
 	for _, s in ipairs(named) do
-		local slot, number, o = s[1], s[2], x.owner[s[1]]
-		local is_ours = o and o[1] == d and o[2] == number
+		local slot, number, o = s[1], s[2], x.slots[s[1]]
+		local is_ours = o.id == d and o.number == number
 		x.last = math.max(x.last, number)
-		if not is_ours and grace and not lapsed and
-			(not o or o[2] < number or (o[2] == number and is_predecessor(o[1]))) then
-			if o then
+		if not is_ours and grace and lapsed == 0 and (not o.id or o.number < number or
+			(o.number == number and is_predecessor(o.id))) then
+			if o.id then
 				notify_lost(x, slot)
 			end
 			slot_take(x, slot, me, number)
 			is_ours = true
 		end
 		if is_ours then
-			mine[slot] = true
+			confirmed[slot] = true
 		else
-			put(lost, slot .. string.format(' %d', number))
+			x.lost = put(x.lost, string.format('%d %d', slot, number))
 		end
 	end
 	for _, a in ipairs(adopts) do   -- adopted before, but the reply was lost
 		local is_ours = true
 		for _, slot in ipairs(a) do
-			local o = x.owner[slot]
-			is_ours = is_ours and o and o[1] == d and o[2] == a.number
+			local o = x.slots[slot]
+			is_ours = is_ours and o.id == d and o.number == a.number
 		end
 		for _, slot in ipairs(a) do
-			mine[slot] = mine[slot] or is_ours
+			confirmed[slot] = confirmed[slot] or is_ours
 		end
 	end
 	for _, slot in ipairs(recorded) do
-		if not mine[slot] then
+		if not confirmed[slot] then
 			slot_free(x, slot, me)
 		end
 	end
@@ -191,8 +188,8 @@ else
 		inbox_clear(x, d)
 	end
 	for _, s in ipairs(named) do
-		local o = x.owner[s[1]]
-		if o and o[1] == d and o[2] == s[2] then
+		local o = x.slots[s[1]]
+		if o.id == d and o.number == s[2] then
 			slot_free(x, s[1], me)
 			for _, b in ipairs(box) do
 				if b.kind == 'G' and b.number == s[2] then
@@ -215,8 +212,8 @@ else
 				end
 				owners_load(x, slots)
 				for _, slot in ipairs(slots) do
-					local o = x.owner[slot]
-					if o and o[1] == d and o[2] == b.number then
+					local o = x.slots[slot]
+					if o.id == d and o.number == b.number then
 						slot_free(x, slot, me)
 					end
 				end
@@ -236,19 +233,19 @@ end
 for _, a in ipairs(adopts) do
 	local ok = true
 	for _, slot in ipairs(a) do
-		local o = x.owner[slot]
-		if not o then
+		local o = x.slots[slot]
+		if not o.id then
 			ok = ok and grace
-		elseif o[2] ~= a.number then
-			ok = ok and grace and o[2] < a.number
+		elseif o.number ~= a.number then
+			ok = ok and grace and o.number < a.number
 		else
-			ok = ok and (o[1] == d or is_predecessor(o[1]))
+			ok = ok and (o.id == d or is_predecessor(o.id))
 		end
 	end
 	if ok then
 		for _, slot in ipairs(a) do
-			local o = x.owner[slot]
-			if o and o[2] ~= a.number then
+			local o = x.slots[slot]
+			if o.id and o.number ~= a.number then
 				notify_lost(x, slot)
 			end
 			slot_take(x, slot, me, a.number)
@@ -256,7 +253,7 @@ for _, a in ipairs(adopts) do
 		x.last = math.max(x.last, a.number)
 		grant(x, a.id, a.number, math.max(0, a.limit), a)
 	else
-		put(refused, a.id)
+		x.refused = put(x.refused, a.id)
 	end
 end
 write_leaving(x)

@@ -25,7 +25,7 @@ if is_answering then
 		local e = want_parse(m)
 		entry_remove(x, e)
 		if e.daemon == d then
-			put(answered_full, e.id)
+			x.full = put(x.full, e.id)
 		else
 			notify(x, record(x, e.daemon), 'F ' .. e.id)
 		end
@@ -50,7 +50,7 @@ if x.queued > 0 then
 				r.recall_at = r.recall
 				redis.call('ZADD', RECALLS, r.recall, id)
 				x.changed[id] = r
-				put(pushes, {r, 'R'})
+				x.pushes = put(x.pushes, {r, 'R'})
 			end
 		end
 	until #page < 100
@@ -58,12 +58,12 @@ end
 
 -- ================================================================== close
 
-if #inbox > 0 then
+if x.inbox then
 	if x.notices == 0 then
 		x.created[INBOX] = true
 	end
-	x.notices = x.notices + #inbox / 2
-	many('ZADD', INBOX, inbox)
+	x.notices = x.notices + #x.inbox / 2
+	many('ZADD', INBOX, x.inbox)
 end
 local classes = {}
 for class, n in pairs(x.n_class) do
@@ -74,26 +74,22 @@ end
 x.classes = table.concat(classes, ' ')
 write_group(x)
 
-for _, push in ipairs(pushes) do
+for _, push in ipairs(x.pushes or {}) do
 	local r, notice = push[1], push[2]
 	redis.call('PUBLISH', channels .. r.id, string.sub(notice, 1, 1) ..
 		string.format(' %d %d %d', r.inc, x.gt, others_queued(x, r) > 0 and 1 or 0) ..
 		string.sub(notice, 2) .. ' ' .. group)
 end
 
-local look = earliest_other(x)
-look = look and look - x.gt or -1
+local look = other_ends and other_ends - x.gt or -1
 if grace and (look == -1 or x.grace_end - x.gt < look) then
 	look = x.grace_end - x.gt
 end
-local reply = {string.format('OK %d %d %d %d %d %d %d %d %s %d %d', seq, live, x.in_use,
-	others_queued(x, me), x.gt, math.max(0, x.hot - x.gt), look, x.last, era,
-	grace and x.grace_end - x.gt or 0, marker.longest)}
-for _, list in ipairs({granted, lost, answered_full, refused}) do
-	put(reply, #list)
-	for _, item in ipairs(list) do
-		put(reply, item)
-	end
+local function listed(list)
+	return list and #list .. ' ' .. table.concat(list, ' ') or '0'
 end
-put(reply, x.peers)
-return table.concat(reply, ' ')
+
+return string.format(REPLY, seq, live, x.in_use,
+	others_queued(x, me), x.gt, math.max(0, x.hot - x.gt), look, x.last, era,
+	grace and x.grace_end - x.gt or 0, longest, listed(x.granted), listed(x.lost),
+	listed(x.full), listed(x.refused), x.peers)

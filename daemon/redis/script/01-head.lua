@@ -6,8 +6,8 @@
 --
 -- Keys, all of one shard.  The first two never expire, the others together, a week after the last
 -- exchange:
---   1 marker   string  "sid began clock looked longest-lease era…": what is known of this server; the
---                      newest era last, and how it began: first, wiped, old, other
+--   1 marker   string  what is known of this server; its eras, the newest last, and how that began:
+--                      first, wiped, old, other
 --   2 live     hash    limit (and by, at, why, for people): the live limit, if one is set
 --   3 records  hash    "group" → the group's own numbers; "peers" → that list of the reply;
 --                      daemon → its record; install → its latest generation.nonce and its
@@ -29,11 +29,10 @@
 -- of bytes is that of the numbers.  Nothing here takes longer for more slots, waiters or daemons,
 -- but for those that it changes.
 --
--- Arguments: daemon seq flags incarnation lease grace era high limit host channels group, then lists,
--- each after its length: claims (full) or releases: slot number · cancels: id · wants: id n now
--- limit age · adopts: id number limit n slot….  A daemon is install.generation.nonce, each of 16
--- hex digits, as are ids and eras; flags is "-", or some of f (full), l (lapsed), k (keep); times
--- are microseconds; no limit is -1; `channels` is what stands before a daemon in its channel's name.
+-- Arguments: daemon head host channels group, then lists: claims (full) or releases · cancels: id ·
+-- wants · adopts.  The head and the lists are in binary, one item behind the other, as is said below.
+-- A daemon is install.generation.nonce, each of 16 hex digits, as are ids and eras; times are
+-- microseconds; no limit is -1; `channels` is what stands before a daemon in its channel's name.
 --
 -- Reply: "STALE", "RESYNC", "GONE", or "OK seq live-limit in-use others version hot look last era
 -- grace longest-lease" and the lists: granted: id number limit n slot… · lost: slot number · full: id ·
@@ -42,8 +41,9 @@
 -- the reply, for F (full) id, for L (lost) slot number; and the group.
 --
 -- With the marker as its only key the script tells of that alone: daemon era grace, and "end" if the
--- grace is to end now; the reply is "OK era grace longest-lease began".  With live and records as its keys it sets the live limit: channels group
--- limit by why; the reply is "OK version", of what it publishes.
+-- grace is to end now; the reply is "OK era grace longest-lease began".  With live and records as its
+-- keys it sets the live limit: channels group limit by why; the reply is "OK version", of what it
+-- publishes.
 --
 -- Whoever runs it needs these commands, and the keys and channels that begin with the prefix:
 --   +evalsha +script|load +time +info +publish +expireat +del +get +set
@@ -56,53 +56,34 @@
 -- string.format('%d') does not.
 
 -- {the server's own time and identity
-local now, sid = redis.call('TIME'), redis.call('INFO', 'replication')
-now, sid = now[1] * 1000000 + now[2], string.match(sid, 'master_replid:(%x+)')
+local now, identity = redis.call('TIME'), redis.call('INFO', 'replication')
+now = now[1] * 1000000 + now[2]
 -- }the server's own time and identity
 
--- %d is what prints these numbers exactly, and fast; where a long is too short for that it does not.
-if string.format('%d', 4503599627370496) ~= '4503599627370496' then
-	error({err = 'ERR slotd: this server has 32 bits, and slotd needs one with 64'})
-end
-
 local NEVER = 9007199254740991
-local TIME_MAX, NUMBER_MAX, SLOT_MAX = 4503599627370496, 140737488355327, 9999999
+local TIME_MAX = 4503599627370496
+local NO_ERA = '0000000000000000'
 
--- The group and a record are kept in binary: texts take ten times as long to take apart and to make.
-local GROUP, GROUP_SIZE = '>LLLLLLLLLLLLLc16', 120              -- and its classes
-local RECORD, RECORD_SIZE, LIMIT_AND_LEASE = '>lLLLLLLBBLL', 74, '>lL' -- and the host
+-- In binary is what is asked: texts take ten times as long to take apart and to make.
+local HEAD, HEAD_SIZE = '>LLLLLlc16BBB', 67     -- seq incarnation lease grace high limit era, and 0
+                                                -- or 1: full lapsed keep
+local SLOT, SLOT_SIZE = '>I4L', 12              -- slot number
+local WANT, WANT_SIZE = '>c16BBlL', 34          -- id n now (0 or 1) limit age
+local ADOPT = '>c16LlB'                         -- id number limit n, and n slots: >I4
+-- And so is what is kept: the marker, the group, a record.
+local MARKER, MARKER_SIZE = '>c5c40BLLL', 70    -- "slotd" sid began clock looked longest-lease, and
+                                                -- each of its eras behind a blank
+local GROUP, GROUP_SIZE = '>LLLLLLLLLLLLLc16', 120 -- and its classes
+local RECORD, RECORD_SIZE = '>lLLLLLLBBLL', 74  -- and the host
+
+local BEGAN = {'first', 'wiped', 'old', 'other'}
+local REPLY = 'OK %d %d %d %d %d %d %d %d %s %d %d %s %s %s %s %s'
 
 local RECORDS, LEASES, LENGTHS, LIMITS, UNAWARE, RECALLS, OWNERS, SLOTS, FREE, QUEUE, WANTS, NOWS,
 	INBOX = unpack(KEYS, 3)
 
 -- Functions take what they work on as an argument: one that refers to many locals of the chunk is
--- slow to make, and all are made anew at each run.
-
-local args = {at = 0}
-
-local function text(args)
-	args.at = args.at + 1
-	return ARGV[args.at] or error({err = 'ERR slotd: argument ' .. args.at .. ' is missing'})
-end
-
-local function int(args, low, high)
-	args.at = args.at + 1
-	local n = tonumber(ARGV[args.at])
-	if not n or n < low or n > high or n % 1 ~= 0 then
-		error({err = string.format('ERR slotd: argument %d is not an integer from %d to %d',
-			args.at, low, high)})
-	end
-	return n
-end
-
-local function hex(args)
-	args.at = args.at + 1
-	local s = ARGV[args.at]
-	if not s or #s ~= 16 or not string.find(s, '^%x+$') then
-		error({err = 'ERR slotd: argument ' .. args.at .. ' is not 16 hex digits'})
-	end
-	return s
-end
+-- slow to make, and all are made anew at each run, as far as that comes.
 
 -- A key of another type belongs to somebody else: say which, touch nothing.
 local function read(cmd, key, ...)

@@ -2,11 +2,10 @@
 -- ================================================================== the live limit
 
 if #KEYS == 2 then
-	local channels, group, limit = text(args), text(args), int(args, -1, SLOT_MAX)
-	local by, why = text(args), text(args)
+	local channels, group, limit, by, why = unpack(ARGV)
 	local all = read('HGETALL', KEYS[2])
 	read('HLEN', KEYS[1])
-	if limit == -1 then
+	if limit == '-1' then
 		redis.call('DEL', KEYS[1])
 	else
 		redis.call('HSET', KEYS[1], 'limit', limit, 'by', by, 'why', why, 'at',

@@ -2,15 +2,7 @@
 -- ================================================================== serve the queue
 
 if not grace and (x.queued > 0 or next(x.new)) then
-	-- The limit under which a class is served; -1: nobody names one.
-	local function class_limit(class)
-		local own, ceiling = string.match(class, '^(.+),(.+)$')
-		own, ceiling = tonumber(own), live ~= -1 and live or tonumber(ceiling)
-		if own == -1 or ceiling == -1 then
-			return own == -1 and ceiling or own
-		end
-		return math.min(own, ceiling)
-	end
+	local ceiling = live ~= -1 and live or nil      -- nil: each class has its own
 
 	-- By bytes: `<` would follow the server's locale.
 	local function before(a, b)
@@ -50,11 +42,13 @@ if not grace and (x.queued > 0 or next(x.new)) then
 	local sources, blocked = {}, 0
 	for class, n in pairs(x.n_class) do
 		if n > 0 then
-			put(sources, {class = class, limit = class_limit(class), at = 1, page = 1})
+			local own, its_ceiling = string.match(class, '^(.+),(.+)$')
+			put(sources, {class = class, at = 1, page = 1,
+				limit = limit_of(tonumber(own), ceiling or tonumber(its_ceiling))})
 		end
 	end
 	for class, list in pairs(x.new) do
-		list.limit, list.at = class_limit(class), 1
+		list.limit, list.at = limit_of(list[1].limit, ceiling or configured), 1
 		table.sort(list, before)
 		put(sources, list)
 	end
@@ -87,13 +81,10 @@ if not grace and (x.queued > 0 or next(x.new)) then
 		x.last = math.max(x.last + 1, math.floor(now / 32))
 		for i = 1, e.n do
 			local slot = lowest_free()
-			x.was[slot] = x.was[slot] or false
-			x.owner[slot], x.moved[slot] = {r.id, x.last}, true
+			slot_give(x, x.slots[slot] or slot_known(x, slot, false), r, x.last)
 			slots[i] = slot
 		end
 		x.in_use = x.in_use + e.n
-		r.slots = r.slots + e.n
-		x.changed[r.id] = r
 		if e.is_queued then
 			entry_remove(x, e)
 		end
@@ -137,16 +128,16 @@ end
 if next(x.new) then
 	write_new(x, me)
 end
-if next(x.moved) then
+if x.have_moved then
 	write_slots(x)
 end
 
 for _, b in ipairs(box) do
 	if b.kind == 'G' then
-		put(granted, b.said)
+		x.granted = put(x.granted, b.said)
 	elseif b.kind == 'F' then
-		put(answered_full, b.said)
+		x.full = put(x.full, b.said)
 	elseif b.kind == 'L' then
-		put(lost, b.said)
+		x.lost = put(x.lost, b.said)
 	end
 end

@@ -23,10 +23,10 @@ end
 -- An entry leaves the queue.
 local function entry_remove(x, e)
 	local r, m = record(x, e.daemon), want_member(e)
-	put(leaving, queue_member(e))
-	put(leaving_wants, m)
+	x.leaving = put(x.leaving, queue_member(e))
+	x.leaving_wants = put(x.leaving_wants, m)
 	if e.now == 1 then
-		put(leaving_nows, m)
+		x.leaving_nows = put(x.leaving_nows, m)
 		x.nows = x.nows - 1
 	end
 	x.n_class[e.class] = x.n_class[e.class] - 1
@@ -36,11 +36,11 @@ local function entry_remove(x, e)
 end
 
 local function write_leaving(x)
-	if #leaving > 0 then
-		many('ZREM', QUEUE, leaving)
-		many('ZREM', WANTS, leaving_wants)
-		many('ZREM', NOWS, leaving_nows)
-		leaving, leaving_wants, leaving_nows = {}, {}, {}
+	if x.leaving then
+		many('ZREM', QUEUE, x.leaving)
+		many('ZREM', WANTS, x.leaving_wants)
+		many('ZREM', NOWS, x.leaving_nows)
+		x.leaving, x.leaving_wants, x.leaving_nows = nil, nil, nil
 	end
 end
 
@@ -60,38 +60,42 @@ local function entry_put(x, w, key, old)
 		end
 		entry_remove(x, old)
 	end
-	w.daemon, w.key = d, math.max(0, key)
-	x.new[w.class] = x.new[w.class] or {}
-	put(x.new[w.class], w)
+	w.key = math.max(0, key)
+	x.new[w.class] = put(x.new[w.class], w)
 end
 
 -- Those that have not been served at once.
 local function write_new(x, me)
-	local queue, wants, nows = {}, {}, {}
-	if x.queued == 0 then
-		x.created[QUEUE], x.created[WANTS] = true, true
-	end
-	if x.nows == 0 then
-		x.created[NOWS] = true
-	end
+	local queue, wants, nows
 	for class, list in pairs(x.new) do
 		for _, e in ipairs(list) do
 			if not e.is_served then
 				local m = want_member(e)
-				put(queue, 0, queue_member(e))
-				put(wants, 0, m)
+				queue = put(queue, '0', queue_member(e))
+				wants = put(wants, '0', m)
 				if e.now == 1 then
-					put(nows, 0, m)
+					nows = put(nows, '0', m)
 				end
 				x.n_class[class] = (x.n_class[class] or 0) + 1
 			end
 		end
 	end
+	if not queue then
+		return
+	end
+	if x.queued == 0 then
+		x.created[QUEUE], x.created[WANTS] = true, true
+	end
 	me.entries, x.queued = me.entries + #queue / 2, x.queued + #queue / 2
-	x.nows = x.nows + #nows / 2
 	many('ZADD', QUEUE, queue)
 	many('ZADD', WANTS, wants)
-	many('ZADD', NOWS, nows)
+	if nows then
+		if x.nows == 0 then
+			x.created[NOWS] = true
+		end
+		x.nows = x.nows + #nows / 2
+		many('ZADD', NOWS, nows)
+	end
 end
 
 -- ------------------------------------------------------------------ notices
@@ -99,15 +103,16 @@ end
 -- To its inbox, and by a push.  A daemon that is dead gets no more notices.
 local function notify(x, r, notice)
 	if r.dead == 0 then
-		put(inbox, 0, r.id .. string.format(' %016d%07d ', x.gt, #inbox) .. notice)
-		put(pushes, {r, notice})
+		x.inbox = x.inbox or {}
+		put(x.inbox, '0', r.id .. string.format(' %016d%07d ', x.gt, #x.inbox) .. notice)
+		x.pushes = put(x.pushes, {r, notice})
 	end
 end
 
 local function notify_lost(x, slot)
-	local o = x.owner[slot]
-	if o[1] ~= d then
-		notify(x, record(x, o[1]), 'L ' .. slot .. string.format(' %d', o[2]))
+	local s = x.slots[slot]
+	if s.id ~= d then
+		notify(x, record(x, s.id), string.format('L %d %d', slot, s.number))
 	end
 end
 
