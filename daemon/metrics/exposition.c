@@ -66,19 +66,22 @@ put_us(char *to, uint64_t us)
 	return to;
 }
 
-/* One line up to its value. */
+/* One line up to its value.  label NULL: there is no label but `labels`. */
 static char *
-put_name(char *to, const struct exposition *e, const char *suffix, const char *labels, const char *le)
+put_name(char *to, const struct exposition *e, const char *suffix, const char *labels,
+    const char *label, const char *word)
 {
 	to = put(to, PREFIX);
 	to = put(to, e->name);
 	to = put(to, suffix);
-	if (labels[0] != '\0' || le != NULL) {
+	if (labels[0] != '\0' || label != NULL) {
 		*to++ = '{';
 		to = put(to, labels);
-		if (le != NULL) {
-			to = put(to, labels[0] != '\0' ? ",le=\"" : "le=\"");
-			to = put(to, le);
+		if (label != NULL) {
+			if (labels[0] != '\0')
+				*to++ = ',';
+			to = put(put(to, label), "=\"");
+			to = put(to, word);
 			*to++ = '"';
 		}
 		*to++ = '}';
@@ -99,11 +102,12 @@ finish(struct exposition *e, char *line, char *end)
 }
 
 static void
-sample(struct exposition *e, const char *suffix, const char *labels, const char *le, uint64_t value)
+sample(struct exposition *e, const char *suffix, const char *labels, const char *label,
+    const char *word, uint64_t value)
 {
 	char line[SAMPLE_MAX];
 
-	finish(e, line, put_number(put_name(line, e, suffix, labels, le), value));
+	finish(e, line, put_number(put_name(line, e, suffix, labels, label, word), value));
 }
 
 static void
@@ -111,13 +115,20 @@ sample_us(struct exposition *e, const char *suffix, const char *labels, uint64_t
 {
 	char line[SAMPLE_MAX];
 
-	finish(e, line, put_us(put_name(line, e, suffix, labels, NULL), us));
+	finish(e, line, put_us(put_name(line, e, suffix, labels, NULL, NULL), us));
 }
 
 void
 exposition_count(struct exposition *e, const char *labels, uint64_t value)
 {
-	sample(e, "", labels, NULL, value);
+	sample(e, "", labels, NULL, NULL, value);
+}
+
+void
+exposition_word(struct exposition *e, const char *labels, const char *label, const char *word,
+    uint64_t value)
+{
+	sample(e, "", labels, label, word, value);
 }
 
 void
@@ -135,12 +146,12 @@ exposition_histogram(struct exposition *e, const char *labels, const struct hist
 	for (unsigned i = 0; i < HISTOGRAM_BOUNDS; i++) {
 		n += h->n[i];
 		*put_us(le, (uint64_t)h->bounds[i] / 1000) = '\0';
-		sample(e, "_bucket", labels, le, n);
+		sample(e, "_bucket", labels, "le", le, n);
 	}
 	n += h->n[HISTOGRAM_BOUNDS];
-	sample(e, "_bucket", labels, "+Inf", n);
+	sample(e, "_bucket", labels, "le", "+Inf", n);
 	sample_us(e, "_sum", labels, h->sum);
-	sample(e, "_count", labels, NULL, n);
+	sample(e, "_count", labels, NULL, NULL, n);
 }
 
 void

@@ -32,6 +32,9 @@ void exposition_begin(struct exposition *e, enum metric metric);
 
 /* labels: what stands between { and }, as label_add() makes it; "": none. */
 void exposition_count(struct exposition *e, const char *labels, uint64_t value);
+/* With one label more, whose value needs no escape. */
+void exposition_word(struct exposition *e, const char *labels, const char *label, const char *word,
+    uint64_t value);
 void exposition_seconds(struct exposition *e, const char *labels, nsec value);
 void exposition_histogram(struct exposition *e, const char *labels, const struct histogram *h);
 

@@ -2,7 +2,6 @@
 #include "daemon/metrics/metrics.h"
 
 #include <event2/event.h>
-#include <string.h>
 
 #include "daemon/backend.h"
 #include "daemon/config.h"
@@ -57,15 +56,9 @@ by_word(struct exposition *e, enum metric metric, const struct rows *rows, const
     const char *const words[], unsigned n, uint64_t (*count)(const struct tally *, unsigned))
 {
 	exposition_begin(e, metric);
-	for (const struct row *row = rows->rows; row < rows->rows + rows->n; row++) {
-		for (unsigned i = 0; i < n; i++) {
-			char labels[EXPOSITION_LABELS_MAX];
-
-			strcpy(labels, row->labels);
-			label_add(labels, label, words[i]);
-			exposition_count(e, labels, count(row->tally, i));
-		}
-	}
+	for (const struct row *row = rows->rows; row < rows->rows + rows->n; row++)
+		for (unsigned i = 0; i < n; i++)
+			exposition_word(e, row->labels, label, words[i], count(row->tally, i));
 }
 
 static uint64_t
@@ -146,16 +139,6 @@ one_histogram(struct exposition *e, enum metric metric, const struct histogram *
 	exposition_histogram(e, "", h);
 }
 
-/* One sample of a family that has a label. */
-static void
-labelled(struct exposition *e, const char *label, const char *word, uint64_t value)
-{
-	char labels[EXPOSITION_LABELS_MAX] = "";
-
-	label_add(labels, label, word);
-	exposition_count(e, labels, value);
-}
-
 static void
 shared(struct exposition *e, const struct server *server, const struct backend_redis *redis)
 {
@@ -163,7 +146,7 @@ shared(struct exposition *e, const struct server *server, const struct backend_r
 	one(e, METRIC_REDIS_CONNECTS, redis->n_connected);
 	exposition_begin(e, METRIC_REDIS_ERRORS);
 	for (enum trouble trouble = TROUBLE_NONE + 1; trouble < TROUBLE_N; trouble++)
-		labelled(e, "kind", trouble_word(trouble), redis->n_troubles[trouble]);
+		exposition_word(e, "", "kind", trouble_word(trouble), redis->n_troubles[trouble]);
 	one(e, METRIC_REDIS_GRACES, redis->n_graces);
 	exposition_begin(e, METRIC_GRACE_LEFT);
 	exposition_seconds(e, "", loop_grace(server->loop, NULL));
@@ -178,11 +161,11 @@ clients(struct exposition *e, const struct server *server)
 	one(e, METRIC_MAX_CLIENTS, server->max_clients);
 	one(e, METRIC_CONNECTIONS, server->last_client);
 	exposition_begin(e, METRIC_DROPPED);
-	labelled(e, "reason", "max_clients", dropped->max_clients);
-	labelled(e, "reason", "max_clients_per_uid", dropped->per_uid);
-	labelled(e, "reason", "no_fds", dropped->no_fds);
-	labelled(e, "reason", "slow", dropped->slow);
-	labelled(e, "reason", "no_memory", dropped->no_memory);
+	exposition_word(e, "", "reason", "max_clients", dropped->max_clients);
+	exposition_word(e, "", "reason", "max_clients_per_uid", dropped->per_uid);
+	exposition_word(e, "", "reason", "no_fds", dropped->no_fds);
+	exposition_word(e, "", "reason", "slow", dropped->slow);
+	exposition_word(e, "", "reason", "no_memory", dropped->no_memory);
 	one(e, METRIC_REQUESTS, server->n_requests);
 }
 
