@@ -87,10 +87,10 @@ def story(daemon):
         token = ask(a, "ACQUIRE g limit=4 n=3 wait=1m label=many", r"OK 1,2,3 (\d+) limit=4")[1]
         ask(b, "ACQUIRE g limit=4 wait=1m", r"OK 4 \d+.*")
         ask(a, "ACQUIRE g limit=4 wait=0", r"ERR (full|unavailable) .*")
-        a.send(*["PING"] * 30, "STATS", "HELP")         # longer than what one answer takes
+        a.send(*["PING"] * 30, "STATS", "METRICS", "HELP")         # longer than what one answer takes
         for _ in range(30):
             a.expect("OK pong")
-        for line in ("STATS", "HELP"):
+        for line in ("STATS", "METRICS", "HELP"):
             first = a.readline()
             if first.startswith("ERR nomem"):
                 continue
