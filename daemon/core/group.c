@@ -177,6 +177,7 @@ group_idle_back(struct group *g)
 void
 group_configure(struct arb *arb, struct group *g, const struct arb_event *e)
 {
+	g->tally = tally_of(arb->conf.tallies, g->name);        /* it may be counted apart now */
 	g->max_waiters = e->configure.max_waiters;
 	g->drop_on_lapse = e->configure.drop_on_lapse;
 	g->on_down = e->configure.on_down;

@@ -6,9 +6,11 @@
 #include "daemon/core/alloc.h"
 #include "daemon/http/connection.h"
 #include "daemon/http/ready.h"
+#include "daemon/metrics/metrics.h"
 #include "daemon/serve/server.h"
 
 #define TEXT "text/plain; charset=utf-8"
+#define PROMETHEUS "text/plain; version=0.0.4; charset=utf-8"
 
 /* What is said to a request. */
 struct response {
@@ -36,10 +38,18 @@ readyz(const struct server *server, const struct http_request *req, struct respo
 	response->failed = !output_printf(&response->body, "%s\n", why);
 }
 
+static void
+metrics(const struct server *server, const struct http_request *req, struct response *response)
+{
+	(void)req;
+	response->failed = !metrics_text(server, &response->body, NULL);
+}
+
 static const struct route {
 	const char *path, *type;
 	void (*make)(const struct server *, const struct http_request *, struct response *);
 } routes[] = {
+    {"/metrics", PROMETHEUS, metrics},
     {"/healthz", TEXT, healthz},
     {"/readyz", TEXT, readyz},
 };

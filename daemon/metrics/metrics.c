@@ -218,6 +218,7 @@ metrics_text(const struct server *server, struct output *out, uint32_t *n_lines)
 		shared(e, server, &redis);
 	clients(e, server);
 	arbiter(e, server);
+	one(e, METRIC_DRAINING, loop_is_drained(server->loop));
 	one_histogram(e, METRIC_LOOP_LAG, loop_lag(server->loop));
 	build_info(e, is_shared);
 	one(e, METRIC_START_TIME, (uint64_t)server->started_at);

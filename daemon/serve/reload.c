@@ -10,6 +10,7 @@
 #include "daemon/core/alloc.h"
 #include "daemon/log.h"
 #include "daemon/loop.h"
+#include "daemon/metrics/metrics.h"
 #include "daemon/serve/server.h"
 #include "daemon/systemd.h"
 
@@ -96,6 +97,7 @@ take(struct server *server, struct config *fresh, struct reload *reload)
 	log_set_level((enum log_level)config->log_level);
 	server_limit_clients(server);
 	loop_set_max_groups(server->loop, (uint32_t)config->max_groups);
+	metrics_keep(loop_tallies(server->loop), config);
 	if (reload->n_changed > 0)
 		configure_groups(server, fresh);
 	config_free(fresh);

@@ -1,5 +1,8 @@
-"""The text for Prometheus as a dictionary, and what is said to be in it."""
+"""The text for Prometheus as a dictionary; what is said to be in it, and asked of it."""
+import json
 import re
+
+DASHBOARD = "conf/grafana-dashboard.json"
 
 SAMPLE = re.compile(r'(\w+)(?:\{((?:\w+="(?:[^"\\]|\\.)*",?)*)\})? (\S+)')
 LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
@@ -34,3 +37,14 @@ def family(name):
     """That of a sample: without what a histogram puts behind it."""
     base = re.sub(r"_(bucket|sum|count)$", "", name)
     return base if base in defined() else name
+
+
+def dashboard():
+    with open(DASHBOARD, encoding="utf-8") as file:
+        return json.load(file)
+
+
+def queries():
+    """Of all panels: [(title, expression)]"""
+    return [(panel["title"], target["expr"]) for panel in dashboard()["panels"]
+            for target in panel.get("targets", [])]

@@ -1,30 +1,19 @@
 """What conf/ has for Prometheus and Grafana: rules that fire when they should, and a dashboard; both
 name metrics that slotd has."""
-import json
 import re
 import shutil
 import subprocess
 import unittest
 
-from metrics import defined, family
+from metrics import DASHBOARD, dashboard, defined, family, queries
 
 PROMTOOL = shutil.which("promtool")
-ALERTS, CASES, DASHBOARD = "conf/alerts.yml", "tests/metrics/alerts.yml", "conf/grafana-dashboard.json"
+ALERTS, CASES = "conf/alerts.yml", "tests/metrics/alerts.yml"
 
 
 def read(path):
     with open(path, encoding="utf-8") as file:
         return file.read()
-
-
-def dashboard():
-    return json.loads(read(DASHBOARD))
-
-
-def queries():
-    """Of all panels: [(title, expression)]"""
-    return [(panel["title"], target["expr"]) for panel in dashboard()["panels"]
-            for target in panel.get("targets", [])]
 
 
 class Names(unittest.TestCase):

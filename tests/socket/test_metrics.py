@@ -121,6 +121,34 @@ class Metrics(unittest.TestCase):
             self.assertNotIn(("slotd_limit_slots", "group=_other"), found)
             self.assertEqual(found["slotd_waiters", "group=own"], 1)
 
+    def test_reload(self):
+        config = "[metrics]\nmax_groups = 1\n"
+        with Daemon(config, expect=["neither", "not reloaded"]) as slotd, slotd.client() as client:
+            client.expect(r"OK 1 \d+", "ACQUIRE first limit=1")
+            client.expect(r"OK 1 \d+", "ACQUIRE g limit=1")
+            before = metrics(client)
+            self.assertEqual(before["slotd_last_reload_success",], 1)
+            self.assertEqual(before["slotd_last_reload_time_seconds",], before["slotd_start_time_seconds",])
+            self.assertEqual(before["slotd_held_slots", "group=_other"], 1)
+            self.rewrite(slotd, config + "[group g]\nlimit = 5\n")
+            client.expect("OK groups=1 changed=1 .*", "RELOAD")
+            found = metrics(client)
+            self.assertEqual(found["slotd_limit_slots", "group=g"], 5)
+            self.assertEqual(found["slotd_held_slots", "group=g"], 1)
+            self.assertEqual(found["slotd_held_slots", "group=_other"], 0)
+            self.rewrite(slotd, config + "what\n")
+            client.expect("ERR config .*", "RELOAD")
+            found = metrics(client)
+            self.assertEqual(found["slotd_last_reload_success",], 0)
+            self.assertEqual(found["slotd_limit_slots", "group=g"], 5)
+            client.expect("OK draining=yes .*", "DRAIN on")
+            self.assertEqual(metrics(client)["slotd_draining",], 1)
+
+    @staticmethod
+    def rewrite(slotd, config):
+        with open(slotd.config, "w", encoding="utf-8") as file:
+            file.write(config)
+
     def test_a_client_that_is_dropped(self):
         with Daemon("[daemon]\nmax_clients_per_uid = 1\n", expect=["max_clients_per_uid"]) as slotd, \
                 slotd.client() as client:

@@ -169,6 +169,24 @@ START_TEST(bounded)
 }
 END_TEST
 
+/* As by a reload: it had no tally of its own so far. */
+START_TEST(counted_apart_from_now_on)
+{
+	struct arb_group_status status;
+
+	tallies.max = 0;
+	ask(1, "g", 1, 0);
+	ck_assert(arb_status(r->arb[0], "g", &status));
+	ck_assert_ptr_eq(status.tally, &tallies.other);
+	tally_keep(&tallies, "g");
+	rig_step(r, 0, &(struct arb_event){.type = ARB_CONFIGURE, .configure = {.group = "g", .limit = 2}});
+	ck_assert(arb_status(r->arb[0], "g", &status));
+	ck_assert_ptr_eq(status.tally, tally());
+	rig_release(r, 0, 1, "g", 1, 0);
+	ck_assert_uint_eq(sum(&tally()->hold), 1);
+}
+END_TEST
+
 Suite *
 tally_suite(void)
 {
@@ -182,6 +200,7 @@ tally_suite(void)
 	tcase_add_test(tc, losses);
 	tcase_add_test(tc, outlives_group);
 	tcase_add_test(tc, bounded);
+	tcase_add_test(tc, counted_apart_from_now_on);
 	suite_add_tcase(s, tc);
 	return s;
 }
