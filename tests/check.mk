@@ -5,6 +5,7 @@
 #   make check-unit         the C programs only
 #   make check-san          everything that runs slotd's code, under ASan and UBSan
 #   make diff EXCHANGES=n   memory backend and Redis script, so many exchanges; SEED=n, or another each time
+#   tests/debian/machine.sh DIR package|source      slotd under a systemd that runs, on a machine for it (root)
 #   tests/debian13.sh DIR   any of these on Debian 13, with Redis 8 and Valkey 8.1 (root; makes a chroot)
 #   make sim SEEDS=10000    the simulator, so many seeds; SEED=n tells the story of one
 #   make chaos SECONDS=60   real daemons, Redis and clients under faults at random, and a judge; SEED=n,

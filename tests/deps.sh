@@ -1,7 +1,7 @@
 #!/bin/sh
 # What slotd needs from the system, in one place.
 #
-# usage: deps.sh build|check|package
+# usage: deps.sh build|check|package|machine
 # Installs what is missing if it may (root and apt-get), saying so; else prints the one line that
 # does it, and fails.  `build` prints make variables with the compiler's flags on standard output.
 set -eu
@@ -40,6 +40,10 @@ if [ "$1" = package ]; then
 	need_command lintian lintian
 	need_command systemd-analyze systemd
 	need_module check check
+fi
+if [ "$1" = machine ]; then
+	need_command debootstrap debootstrap
+	need_command systemd-nspawn systemd-container
 fi
 
 if [ -n "$missing" ]; then
