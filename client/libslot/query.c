@@ -1,4 +1,5 @@
-/* Asking without changing: lists for people, and the numbers of one group. */
+/* Asking slotd what it knows, and what operators ask of it. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -7,8 +8,36 @@
 
 static const enum wire_verb allowed[] = {
 	WIRE_LIST, WIRE_STATUS, WIRE_HOLDERS, WIRE_WAITERS, WIRE_STATS, WIRE_METRICS, WIRE_PING,
-	WIRE_VERSION, WIRE_HELP, WIRE_GRACE,
+	WIRE_VERSION, WIRE_HELP, WIRE_GRACE, WIRE_PS, WIRE_EVICT, WIRE_AUDIT,
 };
+/* Of these the argument is one name, which is escaped here; of others it is words as on the wire. */
+static const enum wire_verb named[] = {
+	WIRE_LIST, WIRE_STATUS, WIRE_HOLDERS, WIRE_WAITERS, WIRE_PS,
+};
+
+static bool
+takes_name(enum wire_verb verb)
+{
+	for (size_t i = 0; i < sizeof named / sizeof named[0]; i++)
+		if (named[i] == verb)
+			return true;
+	return false;
+}
+
+/* -> 0, or what is wrong with them */
+static int
+parse_words(const char *words, enum wire_verb verb, struct wire_request *wire)
+{
+	char line[WIRE_LINE_MAX];
+	struct wire_fault fault;
+	int n = snprintf(line, sizeof line, "%s %s", wire_verb_word(verb), words);
+
+	if (n < 0 || (size_t)n >= sizeof line)
+		return SLOT_ETOOLONG;
+	if (wire_parse(line, (size_t)n, wire, &fault) == 0)
+		return 0;
+	return fault.code == WIRE_ERR_BADGROUP ? SLOT_EBADGROUP : SLOT_EINVAL;
+}
 
 static int
 verb_find(const char *word, enum wire_verb *verb)
@@ -37,10 +66,9 @@ slot_query(struct slot_conn *conn, const char *verb, const char *argument, slot_
 	if (verb == NULL || verb_find(verb, &v) != 0)
 		return conn_error(conn, SLOT_EINVAL, NULL);
 	request_init(&wire, v);
-	if (argument != NULL && v == WIRE_GRACE) {
-		wire.end = strcmp(argument, "end") == 0;
-		if (!wire.end)
-			return conn_error(conn, SLOT_EINVAL, NULL);
+	if (argument != NULL && !takes_name(v)) {
+		if ((code = parse_words(argument, v, &wire)) != 0)
+			return conn_error(conn, code, NULL);
 	} else if (argument != NULL) {
 		if (!wire_name_ok(argument, strlen(argument), WIRE_GROUP_MAX, false))
 			return conn_error(conn, SLOT_EBADGROUP, NULL);
