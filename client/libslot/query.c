@@ -9,6 +9,7 @@
 static const enum wire_verb allowed[] = {
 	WIRE_LIST, WIRE_STATUS, WIRE_HOLDERS, WIRE_WAITERS, WIRE_STATS, WIRE_METRICS, WIRE_PING,
 	WIRE_VERSION, WIRE_HELP, WIRE_GRACE, WIRE_PS, WIRE_EVICT, WIRE_AUDIT,
+	WIRE_WHY, WIRE_RELOAD, WIRE_DRAIN,
 };
 /* Of these the argument is one name, which is escaped here; of others it is words as on the wire. */
 static const enum wire_verb named[] = {

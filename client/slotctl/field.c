@@ -195,3 +195,16 @@ text_cut(char *text, int width)
 	}
 	return used;
 }
+
+void
+text_escape(const char *text, char *buf, size_t size)
+{
+	*buf = '\0';
+	for (; *text != '\0' && size > 3; text++) {
+		bool is_plain = *text > ' ' && *text <= '~' && *text != '%';
+		int n = snprintf(buf, size, is_plain ? "%c" : "%%%02X", (unsigned char)*text);
+
+		buf += n;
+		size -= (size_t)n;
+	}
+}

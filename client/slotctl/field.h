@@ -25,6 +25,9 @@ void field_print_json(const struct field *f);
 
 void json_print_string(const char *text);
 
+/* What cannot be a part of a word of a request, as %XX; cut to size. */
+void text_escape(const char *text, char *buf, size_t size);
+
 /* A text as the terminal may have it: what its character set cannot print is %XX, as on the wire.
  * -> its width in columns. */
 int text_format(const char *text, char *buf, size_t size);

@@ -25,6 +25,7 @@ enum {
 	OF_GRACE = 32,
 	OF_WATCH = 64,          /* prints rows, which change */
 	OF_METRICS = 128,
+	OF_WHY = 8192,
 	OF_TOP = 256,
 };
 
@@ -45,6 +46,8 @@ static const struct command {
 	{"holders", ctl_holders, OF_ALL | OF_SHOW | OF_WATCH, "GROUP", false, "show who holds its slots"},
 	{"waiters", ctl_waiters, OF_ALL | OF_SHOW | OF_WATCH, "GROUP", false,
 	    "show who waits for one, in order"},
+	{"why", ctl_why, OF_ALL | OF_SHOW | OF_WHY, "GROUP", false,
+	    "say what stands in the way of a slot of GROUP"},
 	{"stats", ctl_stats, OF_ALL | OF_SHOW, NULL, false, "show the counters of slotd"},
 	{"metrics", ctl_metrics, OF_ALL | OF_METRICS, NULL, false,
 	    "print all that is counted, for Prometheus"},
@@ -53,6 +56,9 @@ static const struct command {
 	{"ping", ctl_ping, OF_ALL | OF_SHOW, NULL, false, "show whether slotd answers"},
 	{"grace", ctl_grace, OF_ALL | OF_SHOW | OF_GRACE, "[end]", false,
 	    "show how long nothing is granted yet, or end that"},
+	{"drain", ctl_drain, OF_ALL | OF_SHOW, "[on|off]", false,
+	    "take this host out: grant nothing here any more"},
+	{"reload", ctl_reload, OF_ALL | OF_SHOW, NULL, false, "let slotd read its configuration again"},
 };
 
 #define N_COMMANDS (sizeof commands / sizeof commands[0])
@@ -71,12 +77,12 @@ static const struct option_help {
 	unsigned of;
 	const char *help;
 } options[] = {
-	{"limit", 'l', "N", OF_HOLD, "at most N slots in use; capped by the configured limit"},
+	{"limit", 'l', "N", OF_HOLD | OF_WHY, "at most N slots in use; capped by the configured limit"},
 	{"wait", 'w', "TIME", OF_HOLD, "give up after TIME (250ms, 10s, 2m, 1h); default: forever"},
 	{"nonblock", 'n', NULL, OF_HOLD, "now or never"},
 	{"conflict-exit-code", 'E', "CODE", OF_HOLD,
 	    "exit with CODE if there is no slot in time (75)"},
-	{"count", OPT_COUNT, "K", OF_HOLD, "take K slots at once, all or none"},
+	{"count", OPT_COUNT, "K", OF_HOLD | OF_WHY, "take K slots at once, all or none"},
 	{"label", OPT_LABEL, "TEXT", OF_HOLD, "what holders and waiters show"},
 	{"hold", OPT_HOLD, "TIME", OF_HOLD, "let slotd take the slot back after TIME"},
 	{"close", 'o', NULL, OF_RUN, "keep the connection from the command"},

@@ -57,6 +57,7 @@ _slotctl()
 	top) options="--batch --once --delay --count --no-color --json $all" ;;
 	metrics) options="--output $all" ;;
 	grace) options="--json --yes $all" ;;
+	why) options="--limit --count --json $all" ;;
 	*) options="--json $all" ;;
 	esac
 
@@ -69,8 +70,8 @@ _slotctl()
 		case $command in
 		'')
 			mapfile -t COMPREPLY < <(compgen -W \
-				'run acquire list status holders waiters stats metrics top ping grace' -- "$cur") ;;
-		run | acquire | list | status | holders | waiters)
+				'run acquire list status holders waiters stats metrics top ping grace why drain reload' -- "$cur") ;;
+		run | acquire | list | status | holders | waiters | why)
 			if [[ ! $group ]]; then
 				# Not by compgen -W, which would expand a name such as $(x).
 				mapfile -t names < <("$1" "${socket[@]}" list --names 2>/dev/null)

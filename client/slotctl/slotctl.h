@@ -55,6 +55,9 @@ int ctl_stats(const struct ctl *c);
 int ctl_metrics(const struct ctl *c);
 int ctl_ping(const struct ctl *c);
 int ctl_grace(const struct ctl *c);
+int ctl_why(const struct ctl *c);
+int ctl_reload(const struct ctl *c);
+int ctl_drain(const struct ctl *c);
 int ctl_top(const struct ctl *c);
 
 /* "slotctl: ..." and a line end on stderr, in one write: the command's own output stays whole. */

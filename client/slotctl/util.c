@@ -49,7 +49,9 @@ ctl_exit_status(const struct ctl *c, int code)
 	case SLOT_EQUEUEFULL:
 		return c->no_slot_exit;
 	case SLOT_ENOACCESS:
+	case SLOT_EDENIED:
 		return CTL_DENIED;
+	case SLOT_ECONFIG:
 	case SLOT_ENOLIMIT:
 	case SLOT_ENOGROUP:
 	case SLOT_ETOOBIG:
@@ -141,6 +143,14 @@ ctl_explain(const struct ctl *c, int code, const struct slot_conn *conn, int err
 	case SLOT_EHOLDS:               /* nothing else is held through this connection */
 		ctl_say("%s: --count %" PRIu32 " can never be granted: max_holds is %" PRId64, group,
 		    c->count, slot_error_number(conn, "max"));
+		break;
+	case SLOT_EDENIED:
+		ctl_say("%s%spermission denied: %s", c->arg != NULL ? c->arg : "",
+		    c->arg != NULL ? ": " : "", text);
+		break;
+	case SLOT_ECONFIG:              /* file:line: first, as editors and people look for it */
+		ctl_say("%s", text);
+		ctl_say("nothing has changed; mistakes: %" PRId64, slot_error_number(conn, "wrong"));
 		break;
 	default:
 		if (ctl_exit_status(c, code) == CTL_UNAVAILABLE)
