@@ -122,6 +122,7 @@ class Service(InDirectory):
         notify = self.notifications(self.path("notify"))
         self.start(*WRAP, SLOTD, "--config", "/dev/null", "--socket", self.path("s"),
                    NOTIFY_SOCKET=self.path("notify"))
+        self.until(notify, "READY=1")
         with Client(self.path("s")) as client:
             client.expect(r"OK 1 \d+", "ACQUIRE g limit=1")
             client.send("#w ACQUIRE g limit=1 wait=forever")
