@@ -17,12 +17,12 @@
 #define PAGE "daemon/slotd.conf.5"
 
 static const struct {
-	const char *section, *name, *type, *fallback;
+	const char *section, *name, *type, *change, *fallback;
 	int64_t min, max;
 	const char *sentence;
 } keys[] = {
 #define KEY(section, name, type, fallback, min, max, change, sentence)                             \
-	{#section, #name, #type, fallback, min, max, sentence},
+	{#section, #name, #type, #change, fallback, min, max, sentence},
 #include "daemon/config.def"
 #undef KEY
 };
@@ -51,6 +51,17 @@ count(const char *text, const char *needle)
 		n++;
 	}
 	return n;
+}
+
+static bool
+has_word(const char *text, const char *word)
+{
+	size_t len = strlen(word);
+
+	for (const char *at = text; (at = strstr(at, word)) != NULL; at += len)
+		if (strchr(" \n", at[-1]) != NULL && strchr(" \n", at[len]) != NULL)
+			return true;
+	return false;
 }
 
 /* "max_waiters = 5", or without a blank at the end where there is no default. */
@@ -100,6 +111,25 @@ START_TEST(no_key_besides)
 	ck_assert_int_eq(count(conf, "\n;") - count(conf, "\n; "), N_KEYS + 1);        /* [group example] */
 	free(conf);
 	free(page);
+}
+END_TEST
+
+/* What waits for a restart is named where the page tells of a reload: each key, or its section. */
+START_TEST(restart_in_page)
+{
+	char *text = slurp(PAGE), *part = strstr(text, "\n.Sh RELOAD\n"), *end, section[64];
+	bool is_named;
+
+	ck_assert_ptr_nonnull(part);
+	end = strstr(part, "\n.Bl");
+	ck_assert_ptr_nonnull(end);
+	*end = '\0';
+	snprintf(section, sizeof(section), "[%s]", keys[_i].section);
+	is_named = strstr(part, section) != NULL && (strcmp(keys[_i].section, "redis") == 0 ||
+	    strcmp(keys[_i].section, "lease") == 0 || has_word(part, keys[_i].name));
+	ck_assert_msg(is_named == (strcmp(keys[_i].change, "RESTART") == 0), PAGE ", RELOAD: %s",
+	    keys[_i].name);
+	free(text);
 }
 END_TEST
 
@@ -174,6 +204,7 @@ config_pages_suite(void)
 	suite_add_tcase(s, tc);
 	tcase_add_loop_test(tc, key_in_file, 0, N_KEYS);
 	tcase_add_loop_test(tc, key_in_page, 0, N_KEYS);
+	tcase_add_loop_test(tc, restart_in_page, 0, N_KEYS);
 	tcase_add_test(tc, no_key_besides);
 	tcase_add_test(tc, file_says_defaults);
 	return s;
