@@ -330,10 +330,10 @@ SLOT_API int slot_status(struct slot_conn *conn, const char *group,
  * slot_close(), slot_fd() and slot_error_text(). */
 typedef void slot_line_fn(const char *line, void *userdata);
 
-/* Asks slotd something that changes nothing: verb is LIST, STATUS, HOLDERS, WAITERS, STATS,
- * METRICS, PING, VERSION, HELP or GRACE; argument is the group or glob (the library escapes it), or NULL.  (But
- * "end" to GRACE ends the grace: see slotctl(1) for what that can do.)  line is
- * called for each line of a list; for the other requests once, with what stands behind OK.  The
+/* Asks slotd what it knows: verb is LIST, STATUS, HOLDERS, WAITERS, PS, STATS, METRICS, PING,
+ * VERSION, HELP, GRACE or AUDIT; argument is the group or glob (the library escapes it), or NULL.
+ * Or asks what operators ask, with words as in slotd-protocol(7): EVICT "group slot", AUDIT "fix",
+ * GRACE "end"; see slotctl(1) for what these can do.  line is called for each line of a list; for the other requests once, with what stands behind OK.  The
  * lines are those of slotd-protocol(7): names and labels in them are %XX-escaped. */
 SLOT_API int slot_query(struct slot_conn *conn, const char *verb, const char *argument,
     slot_line_fn *line, void *userdata);

@@ -31,7 +31,7 @@ static const struct {
 
 /* The words that stand directly behind the verb, before any key. */
 enum words {
-	NOTHING, GROUP, GLOB_OR_NOTHING, SLOTS_OR_ALL, SLOTS_AND_TOKEN, SLOTS, TAG, END_OR_NOTHING,
+	NOTHING, GROUP, GLOB_OR_NOTHING, SLOTS_OR_ALL, SLOTS_AND_TOKEN, SLOT, TAG, END_OR_NOTHING,
 	FIX_OR_NOTHING, SWITCH_OR_NOTHING
 };
 
@@ -57,7 +57,7 @@ static const struct {
 	[WIRE_QUIT] = {"QUIT", NOTHING, 0},
 	[WIRE_GRACE] = {"GRACE", END_OR_NOTHING, 0},
 	[WIRE_PS] = {"PS", GLOB_OR_NOTHING, 0},
-	[WIRE_EVICT] = {"EVICT", SLOTS, KEY(TOKEN)},
+	[WIRE_EVICT] = {"EVICT", SLOT, KEY(TOKEN)},
 	[WIRE_AUDIT] = {"AUDIT", FIX_OR_NOTHING, 0},
 	[WIRE_WHY] = {"WHY", GROUP, KEY(LIMIT) | KEY(N)},
 	[WIRE_RELOAD] = {"RELOAD", NOTHING, 0},
@@ -78,7 +78,7 @@ static const char *const help[] = {
 	"STATS",
 	"METRICS",
 	"PS [glob]",
-	"EVICT group slot[,slot...] [token=T]",
+	"EVICT group slot [token=T]",
 	"AUDIT [fix]",
 	"GRACE [end]",
 	"WHY group [limit=N] [n=K]",
@@ -254,12 +254,12 @@ parse_words(const char *line, size_t len, size_t *pos, struct wire_request *req,
 		return 0;
 	if (parse_group(word, n, req, fault) == -1)
 		return -1;
-	if (words != SLOTS_OR_ALL && words != SLOTS_AND_TOKEN && words != SLOTS)
+	if (words != SLOTS_OR_ALL && words != SLOTS_AND_TOKEN && words != SLOT)
 		return 0;
 	if (parse_slots(line, len, pos, req, fault) == -1)
 		return -1;
-	if (words == SLOTS && is_slotless(req))
-		return fail_key(fault, WIRE_ERR_BADVALUE, "a hold without a slot is nobody's to take",
+	if (words == SLOT && (req->n_slots != 1 || req->slots[0] == 0))
+		return fail_key(fault, WIRE_ERR_BADVALUE, "a slot is one number from 1 to 1000000",
 		    "slot", 4);
 	if (words != SLOTS_AND_TOKEN)
 		return 0;

@@ -55,8 +55,8 @@ struct wire_request {
 	int64_t hold_ms;                /* or WIRE_ABSENT */
 	uint64_t token;                 /* 0: not given */
 	uint32_t n_slots;
-	uint32_t slots[WIRE_N_MAX];     /* RELEASE, RESUME, EVICT: distinct, in the order given; or,
-					   but for EVICT, 0 alone */
+	uint32_t slots[WIRE_N_MAX];     /* RELEASE, RESUME: distinct, in the order given; or 0 alone;
+					   EVICT: one, not 0 */
 	char tag[WIRE_TAG_MAX + 1];     /* without the # */
 	char cancel[WIRE_TAG_MAX + 1];  /* CANCEL: the other tag, without the # */
 	char label[WIRE_LABEL_MAX + 1];

@@ -11,9 +11,14 @@ static void
 add_line(const char *line, void *userdata)
 {
 	struct answer *answer = userdata;
-	char **grown = realloc(answer->line, (answer->n + 1) * sizeof *grown);
-	char *copy = strdup(line);
+	char **grown, *copy = strdup(line);
 
+	if (copy != NULL && strncmp(line, "kind=fleet ", strlen("kind=fleet ")) == 0) {
+		free(answer->fleet);
+		answer->fleet = copy;
+		return;
+	}
+	grown = realloc(answer->line, (answer->n + 1) * sizeof *grown);
 	if (grown != NULL)
 		answer->line = grown;
 	if (grown == NULL || copy == NULL) {
@@ -30,7 +35,8 @@ answer_free(struct answer *answer)
 	for (size_t i = 0; i < answer->n; i++)
 		free(answer->line[i]);
 	free(answer->line);
-	*answer = (struct answer){NULL, 0, false};
+	free(answer->fleet);
+	*answer = (struct answer){0};
 }
 
 int
@@ -38,7 +44,7 @@ answer_get(struct slot_conn *conn, const char *verb, const char *argument, struc
 {
 	int code;
 
-	*answer = (struct answer){NULL, 0, false};
+	*answer = (struct answer){0};
 	code = slot_query(conn, verb, argument, add_line, answer);
 	if (code == 0 && answer->no_memory)
 		code = SLOT_ENOMEM;

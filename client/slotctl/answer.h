@@ -10,6 +10,7 @@
 struct answer {
 	char **line;
 	size_t n;
+	char *fleet;            /* the last line of a PS or AUDIT, which is of all hosts; or NULL */
 	bool no_memory;         /* there were more */
 };
 

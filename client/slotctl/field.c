@@ -71,8 +71,7 @@ field_find(const char *line, const char *key, struct field *f)
 	return false;
 }
 
-/* The length of the UTF-8 character that s begins with, or 0: it is none. */
-static int
+int
 utf8_length(const char *s)
 {
 	static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};   /* of that length */
@@ -123,7 +122,8 @@ is_json_number(const char *text)
 void
 field_print_json(const struct field *f)
 {
-	static const char *const strings[] = {"token", "group", "label", "version"};
+	static const char *const strings[] = {"token", "group", "label", "version", "host", "command",
+	    "daemon", "text"};
 	bool is_string = !is_json_number(f->value);
 
 	for (size_t i = 0; i < sizeof strings / sizeof strings[0]; i++)

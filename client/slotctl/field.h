@@ -23,6 +23,9 @@ bool field_find(const char *line, const char *key, struct field *f);
  * bits, which many a reader of JSON would round. */
 void field_print_json(const struct field *f);
 
+/* The length of the UTF-8 character that s begins with, or 0: it is none. */
+int utf8_length(const char *s);
+
 void json_print_string(const char *text);
 
 /* What cannot be a part of a word of a request, as %XX; cut to size. */

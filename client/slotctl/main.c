@@ -27,13 +27,16 @@ enum {
 	OF_METRICS = 128,
 	OF_WHY = 8192,
 	OF_TOP = 256,
+	OF_PS = 1024,
+	OF_EVICT = 2048,
+	OF_AUDIT = 4096,
 };
 
 static const struct command {
 	const char *word;
 	int (*function)(const struct ctl *);
 	unsigned options;
-	const char *arg;        /* NULL: none; "[...]": may be left out */
+	const char *arg;        /* NULL: none; "[...]": may be left out; "A B": two words */
 	bool has_rest;          /* a command to run follows */
 	const char *help;
 } commands[] = {
@@ -46,6 +49,12 @@ static const struct command {
 	{"holders", ctl_holders, OF_ALL | OF_SHOW | OF_WATCH, "GROUP", false, "show who holds its slots"},
 	{"waiters", ctl_waiters, OF_ALL | OF_SHOW | OF_WATCH, "GROUP", false,
 	    "show who waits for one, in order"},
+	{"ps", ctl_ps, OF_ALL | OF_SHOW | OF_WATCH | OF_PS, "[GLOB]", false,
+	    "show who holds and who waits, on all hosts"},
+	{"evict", ctl_evict, OF_ALL | OF_SHOW | OF_EVICT, "GROUP SLOT", false,
+	    "take a slot from its holder, on whatever host"},
+	{"audit", ctl_audit, OF_ALL | OF_SHOW | OF_AUDIT, NULL, false,
+	    "show what in Redis no slotd answers for"},
 	{"why", ctl_why, OF_ALL | OF_SHOW | OF_WHY, "GROUP", false,
 	    "say what stands in the way of a slot of GROUP"},
 	{"stats", ctl_stats, OF_ALL | OF_SHOW, NULL, false, "show the counters of slotd"},
@@ -66,7 +75,8 @@ static const struct command {
 /* Options without a letter are known by a number behind those of letters. */
 enum {
 	OPT_SOCKET = 256, OPT_LABEL, OPT_COUNT, OPT_HOLD, OPT_ON_LOST, OPT_STRICT, OPT_KILL_AFTER,
-	OPT_JSON, OPT_NAMES, OPT_YES, OPT_WATCH, OPT_INTERVAL, OPT_OUTPUT, OPT_NO_COLOR,
+	OPT_JSON, OPT_NAMES, OPT_YES, OPT_WATCH, OPT_INTERVAL, OPT_OUTPUT, OPT_NO_COLOR, OPT_TOKEN,
+	OPT_FIX,
 	OPT_OF_TOP = 1024,      /* and a letter that means something else to another command */
 };
 
@@ -104,6 +114,8 @@ static const struct option_help {
 	{"watch", OPT_WATCH, NULL, OF_WATCH, "go on with what changes, until ^C"},
 	{"interval", OPT_INTERVAL, "TIME", OF_WATCH, "look so often with --watch (1s)"},
 	{"output", OPT_OUTPUT, "FILE", OF_METRICS, "into FILE, which is replaced all at once"},
+	{"token", OPT_TOKEN, "TOKEN", OF_EVICT, "only of the hold with this token"},
+	{"fix", OPT_FIX, NULL, OF_AUDIT, "free what no lease protects"},
 	{"yes", OPT_YES, NULL, OF_GRACE, "do not ask whether nothing is held"},
 	{"socket", OPT_SOCKET, "PATH", OF_ALL, "default: $SLOTD_SOCKET, else " SLOT_SOCKET},
 	{"help", 'h', NULL, OF_ALL, "print this"},
@@ -296,6 +308,12 @@ take_option(struct ctl *c, int value, const char *arg)
 	case OPT_OUTPUT:
 		c->output = arg;
 		return NULL;
+	case OPT_TOKEN:
+		c->token = arg;
+		return NULL;
+	case OPT_FIX:
+		c->fix = true;
+		return NULL;
 	case OPT_YES:
 		c->yes = true;
 		return NULL;
@@ -363,8 +381,16 @@ run_command(struct ctl *c, const struct command *command, int argc, char **argv)
 		if ((status = parse(c, command, argc, argv)) >= 0)
 			return status;
 	}
+	if (command->arg != NULL && strchr(command->arg, ' ') != NULL && optind < argc) {
+		c->second = argv[optind++];
+		if ((status = parse(c, command, argc, argv)) >= 0)
+			return status;
+	}
 	if (command->arg != NULL && command->arg[0] != '[' && (c->arg == NULL || c->arg[0] == '\0'))
 		return bad_usage(command, "the group is missing", NULL);
+	if (command->arg != NULL && strchr(command->arg, ' ') != NULL &&
+	    strstr(command->arg, " [") == NULL && c->second == NULL)
+		return bad_usage(command, "a word is missing", NULL);
 	if (command->has_rest && optind == argc)
 		return bad_usage(command, "the command to run is missing", NULL);
 	if (!command->has_rest && optind < argc)
@@ -374,6 +400,7 @@ run_command(struct ctl *c, const struct command *command, int argc, char **argv)
 	if (c->watch && c->names)
 		return bad_usage(command, "not with --names", "--watch");
 	c->rest = argv + optind;
+	c->asks_hosts = (command->options & (OF_EVICT | OF_AUDIT | OF_PS)) != 0;
 	return command->function(c);
 }
 

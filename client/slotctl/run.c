@@ -11,8 +11,11 @@
 #include <string.h>
 #include <sys/wait.h>
 
+#include "client/slotctl/field.h"
 #include "client/slotctl/strict.h"
 #include "client/slotctl/watch.h"
+
+#define LABEL_MAX 64            /* bytes */
 
 static int
 set_environment(const struct taken *t)
@@ -49,15 +52,45 @@ settle(struct taken *t, int status)
 	return !WIFEXITED(status) || taken_give_back(t);
 }
 
-int
-ctl_run(const struct ctl *c)
+/* The name of the command, without its directory: what a label may not have is "?" there, and what
+ * is too long for one is cut off. */
+static void
+make_label(const char *command, char label[LABEL_MAX + 1])
 {
+	const char *slash = strrchr(command, '/');
+	const char *name = slash != NULL && slash[1] != '\0' ? slash + 1 : command;
+	size_t n = 0;
+	int length;
+
+	for (; *name != '\0'; name += length > 0 ? length : 1) {
+		bool is_good = (length = utf8_length(name)) > 1 ||
+		    (length == 1 && (unsigned char)*name >= ' ' && *name != 0x7F);
+		size_t add = is_good ? (size_t)length : 1;
+
+		if (n + add > LABEL_MAX)
+			break;
+		memcpy(label + n, is_good ? name : "?", add);
+		n += add;
+	}
+	label[n] = '\0';
+}
+
+int
+ctl_run(const struct ctl *given)
+{
+	char label[LABEL_MAX + 1];
+	struct ctl labelled = *given;
+	const struct ctl *c = &labelled;
 	struct signals signals;
 	struct family family;
 	struct taken t;
 	struct watch w = {.c = c, .taken = &t, .signals = &signals, .family = &family};
 	int status, error;
 
+	if (labelled.label == NULL && c->rest[0][0] != '\0') {
+		make_label(c->rest[0], label);
+		labelled.label = label;
+	}
 	if (signals_open(&signals) < 0 || watch_open(&w) < 0) {
 		ctl_say("%s", strerror(errno));
 		return CTL_SYSTEM;

@@ -5,6 +5,7 @@
 
 #include "client/slotctl/answer.h"
 #include "client/slotctl/field.h"
+#include "client/slotctl/fleet.h"
 #include "client/slotctl/follow.h"
 #include "client/slotctl/slotctl.h"
 #include "client/slotctl/table.h"
@@ -27,6 +28,7 @@ ctl_show(const struct ctl *c, const char *verb, const struct column *columns, in
 		return ctl_follow(c, verb, columns, n);
 	if ((status = ctl_ask(c, verb, c->arg, &answer)) != 0)
 		return status;
+	fleet_say(&answer);
 	if (c->json) {
 		json_print_array(&answer);
 	} else {

@@ -22,7 +22,7 @@ _slotctl()
 		--socket=*)
 			socket=("${words[i]}") ;;
 		-[lwE] | --limit | --wait | --conflict-exit-code | --count | --label | --hold | \
-			--on-lost | --kill-after | --interval | --output | --delay)
+			--on-lost | --kill-after | --interval | --output | --delay | --token)
 			((i++)) ;;
 		-[nd])
 			[[ $command == top ]] && ((i++)) ;;
@@ -53,8 +53,10 @@ _slotctl()
 	run) options="$hold --verbose --close --on-lost --strict --kill-after $all" ;;
 	acquire) options="$hold --verbose $all" ;;
 	list) options="--json --names $watch $all" ;;
-	status | holders | waiters) options="--json $watch $all" ;;
+	status | holders | waiters | ps) options="--json $watch $all" ;;
 	top) options="--batch --once --delay --count --no-color --json $all" ;;
+	evict) options="--json --token $all" ;;
+	audit) options="--json --fix $all" ;;
 	metrics) options="--output $all" ;;
 	grace) options="--json --yes $all" ;;
 	why) options="--limit --count --json $all" ;;
@@ -70,8 +72,8 @@ _slotctl()
 		case $command in
 		'')
 			mapfile -t COMPREPLY < <(compgen -W \
-				'run acquire list status holders waiters stats metrics top ping grace why drain reload' -- "$cur") ;;
-		run | acquire | list | status | holders | waiters | why)
+				'run acquire list status holders waiters ps evict audit stats metrics top ping grace why drain reload' -- "$cur") ;;
+		run | acquire | list | status | holders | waiters | ps | evict | why)
 			if [[ ! $group ]]; then
 				# Not by compgen -W, which would expand a name such as $(x).
 				mapfile -t names < <("$1" "${socket[@]}" list --names 2>/dev/null)

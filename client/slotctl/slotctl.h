@@ -23,6 +23,7 @@ struct ctl {
 	const char *socket;     /* where slotd listens */
 	const char *arg;        /* GROUP, or GLOB; NULL: none */
 	char **rest;            /* the command to run; ends with NULL */
+	const char *second;     /* the word behind that; NULL: none */
 	bool json, names;
 	bool watch;             /* and go on with what changes */
 	int64_t interval_ms;    /* between two looks */
@@ -37,6 +38,9 @@ struct ctl {
 	int64_t hold_ms;        /* 0: no end */
 	int64_t kill_after_ms;  /* negative: not said */
 	const char *label;      /* NULL: none */
+	const char *token;      /* NULL: any */
+	bool fix;               /* what an audit finds */
+	bool asks_hosts;        /* wants no slot */
 	const char *output;     /* a file; NULL: standard output */
 	int no_slot_exit;       /* -E */
 	bool close;             /* the command does not inherit the connection */
@@ -59,6 +63,9 @@ int ctl_why(const struct ctl *c);
 int ctl_reload(const struct ctl *c);
 int ctl_drain(const struct ctl *c);
 int ctl_top(const struct ctl *c);
+int ctl_ps(const struct ctl *c);
+int ctl_evict(const struct ctl *c);
+int ctl_audit(const struct ctl *c);
 
 /* "slotctl: ..." and a line end on stderr, in one write: the command's own output stays whole. */
 void ctl_say(const char *format, ...) __attribute__((format(printf, 1, 2)));

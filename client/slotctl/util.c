@@ -122,7 +122,8 @@ ctl_explain(const struct ctl *c, int code, const struct slot_conn *conn, int err
 		break;
 	case SLOT_EUNAVAILABLE:
 		ctl_age(slot_error_number(conn, "retry"), retry);
-		ctl_say("%s: nothing can be granted: %s; try again in %s", group, text, retry);
+		ctl_say("%s: %s%s; try again in %s", group,
+		    c->asks_hosts ? "" : "nothing can be granted: ", text, retry);
 		break;
 	case SLOT_EBADVALUE:            /* the numbers have been looked at before */
 		ctl_say("--label: not 1 to 64 bytes of UTF-8 without control characters");

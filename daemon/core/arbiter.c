@@ -131,17 +131,12 @@ static void
 evict(struct arb *arb, const struct arb_event *e)
 {
 	struct group *g = group_find(arb, e->evict.group);
+	struct slot *s = g != NULL ? slot_find(g, e->evict.slot) : NULL;
 
-	for (uint32_t i = 0; g != NULL && i < e->evict.n_slots; i++) {
-		struct slot *s = slot_find(g, e->evict.slots[i]);
-		struct hold *h = s != NULL ? s->hold : NULL;
-
-		if (h == NULL || h->state != HOLD_HELD ||
-		    (e->evict.token != 0 && e->evict.token != h->token))
-			continue;
-		arb->stats.evictions += h->n;
-		hold_end(arb, h, ARB_LOST_EVICT);
-	}
+	if (s == NULL || s->state != SLOT_HELD || s->hold->token != e->evict.token)
+		return;
+	arb->stats.evictions += s->hold->n;
+	hold_end(arb, s->hold, ARB_LOST_EVICT);
 }
 
 static void

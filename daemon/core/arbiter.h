@@ -65,7 +65,7 @@ enum arb_event_type {
 	ARB_SUB_DOWN,
 	ARB_REPLY,              /* the answer to an ARB_EXCHANGE */
 	ARB_PUSH,
-	ARB_EVICT,              /* an operator ends holds of these slots; of several slots as a whole */
+	ARB_EVICT,              /* an operator ends a hold; all of it, if it has several slots */
 	ARB_REAP,               /* exchange, so that the backend forgets daemons whose leases are over;
 				   and again when that of the next is, for a while */
 	ARB_STOP,               /* give idle slots back, answer every waiter ERR shutdown */
@@ -130,9 +130,8 @@ struct arb_event {
 		} resume;
 		struct {
 			const char *group;
-			uint32_t n_slots;
-			const uint32_t *slots;
-			uint64_t token; /* 0: any */
+			uint32_t slot;
+			uint64_t token;
 		} evict;
 		struct {
 			const char *group;
@@ -283,6 +282,8 @@ void arb_holders(const struct arb *arb, const char *group, void (*fn)(void *arg,
     void *arg);
 void arb_waiters(const struct arb *arb, const char *group, void (*fn)(void *arg, const struct arb_waiter *),
     void *arg);
+/* The token of the hold that has the slot; 0: nobody holds it. */
+uint64_t arb_token(const struct arb *arb, const char *group, uint32_t slot);
 void arb_stats(const struct arb *arb, struct arb_stats *stats);
 
 #endif

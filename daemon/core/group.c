@@ -283,8 +283,9 @@ look(struct arb *arb, struct group *g)
 		g->dirty = true;
 }
 
-/* The backend reaps at every exchange whoever's lease has ended by its own clock, which stands still
- * while nobody speaks: so the first only starts that, and says when to look again. */
+/* The backend reaps at every exchange whoever's lease has ended by the group's clock.  That stands
+ * still while nobody speaks, and moves on by less than half a lease at a time: so we speak as often as
+ * those do who hold something, until every lease of the dead is over. */
 void
 group_reap(struct arb *arb, const char *name)
 {
@@ -305,8 +306,9 @@ group_due(struct arb *arb, struct group *g)
 {
 	if (arb->now >= g->renew_at) {
 		g->renew_at = NSEC_NEVER;
-		if (g->slots.n > 0 || g->n_waiters > 0 || !TAILQ_EMPTY(&g->adopts))
-			g->poke = true;
+		if (g->slots.n > 0 || g->n_waiters > 0 || !TAILQ_EMPTY(&g->adopts) ||
+		    arb->now < g->reap_until)
+			look(arb, g);
 	}
 	if (arb->now >= g->look_at) {
 		g->look_at = NSEC_NEVER;

@@ -134,6 +134,15 @@ arb_waiters(const struct arb *arb, const char *name, void (*fn)(void *, const st
 	}
 }
 
+uint64_t
+arb_token(const struct arb *arb, const char *name, uint32_t num)
+{
+	const struct group *g = group_find(arb, name);
+	const struct slot *s = g != NULL ? slot_find(g, num) : NULL;
+
+	return s != NULL && s->state == SLOT_HELD ? s->hold->token : 0;
+}
+
 void
 arb_stats(const struct arb *arb, struct arb_stats *stats)
 {

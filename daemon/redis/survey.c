@@ -124,7 +124,7 @@ put_waiter(struct survey *survey, const char *name, const struct silent *silent,
 	add_line(survey, line, (size_t)snprintf(line, sizeof line,
 	    "%s %s w %s %lld n=%u limit=%s pid=- uid=- command=- label=- age=%lld left=- "
 	    "lease_left=%lld\n",
-	    silent->host, silent->install, name, age / 1000, n, limit, age / 1000, silent->left));
+	    silent->host, silent->install, name, age, n, limit, age / 1000, silent->left));
 }
 
 static void

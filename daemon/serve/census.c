@@ -34,6 +34,7 @@ struct census {
 	size_t n_written;
 	struct output texts;    /* each ends with a NUL */
 	bool is_failed;         /* no memory */
+	nsec now;               /* the moment */
 
 	const struct arb *arb;  /* while it is made */
 	const char *glob;
@@ -113,6 +114,7 @@ census_new(const struct arb *arb, const char *glob)
 
 	if (census == NULL)
 		return NULL;
+	census->now = clock_now();
 	census->arb = arb;
 	census->glob = glob;
 	arb_groups(arb, add_group, census);
@@ -157,22 +159,23 @@ number(char text[24], bool is_known, long long value)
 }
 
 static bool
-write_entry(const struct census *census, const struct entry *e, nsec now, struct output *out)
+write_entry(const struct census *census, const struct entry *e, struct output *out)
 {
 	const char *texts = census->texts.bytes + census->texts.start;
 	const char *name = texts + e->group, *own = texts + e->label;
 	char group[WIRE_ESCAPED(WIRE_GROUP_MAX)], label[WIRE_ESCAPED(WIRE_LABEL_MAX)];
 	char command[WIRE_ESCAPED(COMMAND_MAX)], pid[24], limit[24], left[24], who[512];
-	long long age = (now - e->since) / NSEC_MS;
-	nsec rest = e->until > now ? e->until - now : 0;
+	nsec age = census->now - e->since, rest = e->until > census->now ? e->until - census->now : 0;
 
 	wire_escape(name, strlen(name), false, group, sizeof group);
 	wire_escape(own, strlen(own), true, label, sizeof label);
 	command_of(e->pid, command);
 	snprintf(who, sizeof who, "pid=%s uid=%u command=%s label=%s age=%lld",
-	    number(pid, e->pid > 0, e->pid), e->uid, command, label, age);
+	    number(pid, e->pid > 0, e->pid), e->uid, command, label,
+	    (long long)(age / NSEC_MS));
 	if (e->is_waiter)
-		return output_printf(out, "w %s %lld n=%u limit=%s %s left=%s\n", group, age, e->n,
+		return output_printf(out, "w %s %lld n=%u limit=%s %s left=%s\n", group,
+		    (long long)(age / 1000), e->n,
 		    number(limit, e->limit >= 0, e->limit), who,
 		    number(left, e->until != NSEC_NEVER, rest / NSEC_MS));
 	return output_printf(out, "h %s %u token=%llu %s lease_left=%s proven=%s\n", group, e->slot,
@@ -184,11 +187,8 @@ write_entry(const struct census *census, const struct entry *e, nsec now, struct
 enum gather_piece
 census_write(struct census *census, struct output *out)
 {
-	nsec now = clock_now();
-
 	for (size_t i = 0; i < PIECE && census->n_written < census->n && !census->is_failed; i++)
-		census->is_failed = !write_entry(census, &census->entries[census->n_written++], now,
-		    out);
+		census->is_failed = !write_entry(census, &census->entries[census->n_written++], out);
 	if (census->is_failed)
 		return GATHER_FAILED;
 	return census->n_written < census->n ? GATHER_MORE : GATHER_LAST;

@@ -1,10 +1,11 @@
 /* A census: who holds and who waits at this daemon at one moment, written as lines in pieces.
  *
  * What is copied at that moment is little; the rest, such as the names of programs, is read as the
- * lines are written.  So the loop stands still for moments only, however many they are.
+ * lines are written.  So the loop stands still for moments only, however many they are.  All times are
+ * of that moment: µs, since it asked, is finer than age, to tell who was first.
  *
  *   h group slot token=T pid=P uid=U command=C label=L age=MS lease_left=MS proven=yes|no
- *   w group age n=K limit=N pid=P uid=U command=C label=L age=MS left=MS */
+ *   w group µs n=K limit=N pid=P uid=U command=C label=L age=MS left=MS */
 #ifndef CENSUS_H
 #define CENSUS_H
 

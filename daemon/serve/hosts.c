@@ -37,17 +37,29 @@ static uint64_t
 evict(struct server *server, const struct wire_request *req)
 {
 	const struct arb_event event = {.type = ARB_EVICT,
-	    .evict = {.group = req->group, .n_slots = req->n_slots, .slots = req->slots,
-		.token = req->token}};
+	    .evict = {.group = req->group, .slot = req->slots[0], .token = req->token}};
 	struct arb_stats before, after;
 
 	arb_stats(loop_arb(server->loop), &before);
 	loop_step(server->loop, &event);
 	arb_stats(loop_arb(server->loop), &after);
 	if (after.evictions > before.evictions)
-		log_info("%llu slots of group %s are taken back, as an operator asks",
-		    (unsigned long long)(after.evictions - before.evictions), req->group);
+		log_info("slot %u of group %s is taken back, as an operator asks", req->slots[0],
+		    req->group);
 	return after.evictions - before.evictions;
+}
+
+/* EVICT without a token only asks for it.  A daemon that was stopped hears its questions late: it may
+ * then end no hold but the one that was meant. */
+static void
+answer_evict(struct server *server, const struct wire_request *req, struct answer *answer)
+{
+	if (req->token != 0)
+		snprintf(answer->line, sizeof answer->line, "evicted=%llu",
+		    (unsigned long long)evict(server, req));
+	else
+		snprintf(answer->line, sizeof answer->line, "token=%llu", (unsigned long long)
+		    arb_token(loop_arb(server->loop), req->group, req->slots[0]));
 }
 
 /* Whoever may speak in Redis for the daemons may ask: rights are looked at where the client is. */
@@ -64,8 +76,7 @@ on_question(void *arg, const char *line)
 	    (answer = calloc(1, sizeof *answer)) == NULL)
 		return NULL;
 	if (req.verb == WIRE_EVICT) {
-		snprintf(answer->line, sizeof answer->line, "evicted=%llu",
-		    (unsigned long long)evict(server, &req));
+		answer_evict(server, &req, answer);
 	} else if ((answer->census = census_new(loop_arb(server->loop), req.group)) == NULL) {
 		free(answer);
 		return NULL;
@@ -133,54 +144,79 @@ number_in(const char *text, size_t text_len, const char *key)
 	uint64_t value;
 	int len = wire_value(text, text_len, key, buf, sizeof buf);
 
-	return len > 0 && wire_parse_number(buf, (size_t)len, UINT32_MAX, &value) == 0 ? value : 0;
+	return len > 0 && wire_parse_number(buf, (size_t)len, INT64_MAX, &value) == 0 ? value : 0;
 }
 
-/* One of the slots that is on record for a daemon that does not answer. */
+/* Of the one daemon that has the slot; 0: none has. */
+static uint64_t
+find_number(const struct gathered *gathered, const char *key)
+{
+	uint64_t value = 0;
+
+	for (size_t i = 0; i < gathered->n_parts && value == 0; i++) {
+		const struct output *text = &gathered->parts[i].text;
+
+		if (output_len(text) > 0)
+			value = number_in(text->bytes + text->start, output_len(text), key);
+	}
+	return value;
+}
+
+/* The slot, if it is on record for a daemon that does not answer. */
 static const struct ps_row *
 find_silent(const struct wire_request *req, const struct ps_row *rows, size_t n)
 {
 	char name[WIRE_GROUP_MAX + 1];
 
 	for (size_t i = 0; i < n; i++)
-		for (uint32_t k = 0; k < req->n_slots; k++)
-			if (rows[i].kind == 'h' && rows[i].number == req->slots[k] &&
-			    group_of(&rows[i], name) && strcmp(name, req->group) == 0)
-				return &rows[i];
+		if (rows[i].kind == 'h' && rows[i].number == req->slots[0] &&
+		    group_of(&rows[i], name) && strcmp(name, req->group) == 0)
+			return &rows[i];
 	return NULL;
 }
 
+/* Nobody who has answered holds it. */
 static size_t
-answer_evict(const struct wire_request *req, const struct gathered *gathered, char *line)
+say_not_evicted(const struct wire_request *req, const struct gathered *gathered, char *line)
 {
 	const struct ps_row *silent;
 	struct ps_row *rows;
-	uint64_t sum = 0;
 	char why[ANSWER_MAX / 2];
 	size_t n, len;
 
-	for (size_t i = 0; i < gathered->n_parts; i++) {
-		const struct output *text = &gathered->parts[i].text;
-
-		if (output_len(text) > 0)
-			sum += number_in(text->bytes + text->start, output_len(text), "evicted");
-	}
 	ps_rows(gathered, &rows, &n);
-	silent = sum == 0 ? find_silent(req, rows, n) : NULL;
+	silent = find_silent(req, rows, n);
 	if (silent != NULL) {
-		snprintf(why, sizeof why, "slot %llu is of a slotd on %.*s that does not answer: "
-		    "it is free when the lease ends", (unsigned long long)silent->number,
-		    silent->host_len, silent->host);
+		snprintf(why, sizeof why, "slot %u is of a slotd on %.*s that does not answer: it is "
+		    "free when the lease ends", req->slots[0], silent->host_len, silent->host);
 		len = answer_unavailable((int64_t)number_in(silent->rest, (size_t)silent->rest_len,
 		    "lease_left"), "silent", why, line);
-	} else if (sum == 0 && (gathered->is_alone || gathered->is_partial || gathered->n_silent > 0)) {
+	} else if (gathered->is_alone || gathered->is_partial || gathered->n_silent > 0) {
 		len = answer_unavailable(RETRY_MS, gathered->is_alone ? "away" : "silent",
 		    "nobody here holds it, and not every host has answered", line);
 	} else {
-		len = (size_t)sprintf(line, "OK evicted=%llu\n", (unsigned long long)sum);
+		len = (size_t)sprintf(line, "OK evicted=0\n");
 	}
 	free(rows);
 	return len;
+}
+
+/* First whose hold it is, then the end of that hold. */
+static void
+go_on_evict(struct server *server, struct wire_request *req, const struct gathered *gathered)
+{
+	uint64_t value = find_number(gathered, req->token == 0 ? "token" : "evicted");
+	char line[ANSWER_MAX];
+	size_t len;
+
+	if (req->token == 0 && value != 0) {
+		req->token = value;
+		hosts_ask(server, gathered->client, gathered->request, req);
+		return;
+	}
+	len = value != 0 ? (size_t)sprintf(line, "OK evicted=%llu\n", (unsigned long long)value) :
+	    say_not_evicted(req, gathered, line);
+	server_answer(server, gathered->client, gathered->request, line, len);
 }
 
 /* ------------------------------------------------------------------ AUDIT */
@@ -200,11 +236,15 @@ write_finding(const struct ps_row *row, struct output *out)
 	    row->rest);
 }
 
-/* Whose lease has ended is forgotten at the next exchange of its group. */
-static void
-reap(struct server *server, const struct ps_row *rows, size_t n)
+/* Whose lease has ended is forgotten at the next exchange of its group.  -> in how many groups */
+static size_t
+reap(struct server *server, const struct gathered *gathered)
 {
 	char last[WIRE_GROUP_MAX + 1] = "", name[WIRE_GROUP_MAX + 1];
+	struct ps_row *rows;
+	size_t n, n_groups = 0;
+
+	ps_rows(gathered, &rows, &n);
 
 	for (size_t i = 0; i < n; i++) {
 		struct arb_event event = {.type = ARB_REAP, .reap.group = name};
@@ -213,12 +253,14 @@ reap(struct server *server, const struct ps_row *rows, size_t n)
 			continue;
 		loop_step(server->loop, &event);
 		strcpy(last, name);
+		n_groups++;
 	}
+	free(rows);
+	return n_groups;
 }
 
 static bool
-write_audit(struct server *server, const struct wire_request *req, const struct gathered *gathered,
-    struct output *out)
+write_audit(const struct server *server, const struct gathered *gathered, struct output *out)
 {
 	struct ps_row *rows;
 	size_t n;
@@ -226,8 +268,6 @@ write_audit(struct server *server, const struct wire_request *req, const struct 
 
 	for (size_t i = 0; i < n && done; i++)
 		done = write_finding(&rows[i], out);
-	if (req->fix)
-		reap(server, rows, n);
 	free(rows);
 	return done && ps_write_fleet(gathered, is_shared(server), !gathered->is_partial, out);
 }
@@ -246,6 +286,20 @@ write_why(struct server *server, const struct wire_request *req, const struct ga
 
 /* ------------------------------------------------------------------ what came of it */
 
+static bool
+write_lines(struct server *server, const struct wire_request *req, const struct gathered *gathered,
+    struct output *out)
+{
+	switch (req->verb) {
+	case WIRE_PS:
+		return ps_write(gathered, is_shared(server), out);
+	case WIRE_AUDIT:
+		return write_audit(server, gathered, out);
+	default:
+		return write_why(server, req, gathered, out);
+	}
+}
+
 static void
 on_gathered(void *arg, const struct gathered *gathered)
 {
@@ -254,31 +308,24 @@ on_gathered(void *arg, const struct gathered *gathered)
 	struct wire_fault fault;
 	struct output out = {0};
 	char line[ANSWER_MAX];
-	size_t len = 0;
-	bool done;
 
 	if (wire_parse(gathered->question, strlen(gathered->question), &req, &fault) < 0)
 		assert(!"what we have asked is a request");
-	if (req.verb == WIRE_EVICT)
-		len = answer_evict(&req, gathered, line);
-	else if (req.verb == WIRE_AUDIT && gathered->is_alone)
-		len = answer_unavailable(RETRY_MS, "away", "what is on record cannot be read now", line);
-	if (len > 0) {
-		server_answer(server, gathered->client, gathered->request, line, len);
-		return;
-	}
-	if (req.verb == WIRE_PS)
-		done = ps_write(gathered, is_shared(server), &out);
-	else if (req.verb == WIRE_AUDIT)
-		done = write_audit(server, &req, gathered, &out);
-	else
-		done = write_why(server, &req, gathered, &out);
-	if (done)
+	if (req.verb == WIRE_EVICT) {
+		go_on_evict(server, &req, gathered);
+	} else if (req.verb == WIRE_AUDIT && gathered->is_alone) {
+		server_answer(server, gathered->client, gathered->request, line,
+		    answer_unavailable(RETRY_MS, "away", "what is on record cannot be read now", line));
+	} else if (req.fix && reap(server, gathered) > 0) {
+		req.fix = false;        /* what has been freed is known when all are asked again */
+		hosts_ask(server, gathered->client, gathered->request, &req);
+	} else if (write_lines(server, &req, gathered, &out)) {
 		server_answer(server, gathered->client, gathered->request, out.bytes + out.start,
 		    output_len(&out));
-	else
+	} else {
 		server_answer(server, gathered->client, gathered->request, line,
 		    answer_error(WIRE_ERR_NOMEM, line));
+	}
 	output_clear(&out);
 }
 

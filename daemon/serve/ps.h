@@ -16,7 +16,7 @@ struct ps_row {
 	const char *group;              /* as it is written */
 	const char *rest;               /* words, or the text */
 	int host_len, install_len, group_len, rest_len;
-	uint64_t number;                /* the slot, or for how many ms it waits */
+	uint64_t number;                /* the slot, or for how many µs it waits */
 };
 
 /* All rows, by group, holders by slot, waiters the oldest first; *rows is the caller's to free.

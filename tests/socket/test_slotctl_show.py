@@ -122,8 +122,9 @@ class Completion(Case):
 
     def test_commands_and_options(self):
         self.assertEqual(self.complete("slotctl "), ["run", "acquire", "list", "status", "holders",
-                                                     "waiters", "stats", "metrics", "top", "ping", "grace",
-                                                     "why", "drain", "reload"])
+                                                     "waiters", "ps", "evict", "audit", "stats",
+                                                     "metrics", "top", "ping", "grace", "why",
+                                                     "drain", "reload"])
         self.assertEqual(self.complete("slotctl sta"), ["status", "stats"])
         self.assertEqual(self.complete("slotctl run --li"), ["--limit"])
         self.assertEqual(self.complete("slotctl run two --on"), ["--on-lost"])

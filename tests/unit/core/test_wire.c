@@ -85,7 +85,7 @@ static const struct {
 	{"GRACE", ""},
 	{"PS", ""},
 	{"ps a*", "PS a*"},
-	{"EVICT g 3,1", ""},
+	{"EVICT g 3", ""},
 	{"evict %2a 1 token=5", "EVICT %2A 1 token=5"},
 	{"AUDIT", ""},
 	{"#1 audit fix", "#1 AUDIT fix"},
