@@ -240,6 +240,13 @@ next_line(char *buf, int size, void *stream)
 	return NULL;
 }
 
+/* Its value may have a password in it, or may be one by mistake. */
+static bool
+may_be_secret(const char *name)
+{
+	return strcmp(name, "url") == 0 || strcmp(name, "password_file") == 0;
+}
+
 /* inih's handler.  What it says of sections does not count: next_line() knows better. */
 static int
 take_value(void *user, const char *inih_section, const char *name, const char *value)
@@ -266,7 +273,7 @@ take_value(void *user, const char *inih_section, const char *name, const char *v
 		p->conf->given |= bit(key);
 		if (config_key_set(key, value, base, text, sizeof(text)) < 0)
 			wrong(p, p->line_number, "%s = %s is not %s", name,
-			    strcmp(name, "url") == 0 ? "..." : value, text); /* a password? */
+			    may_be_secret(name) ? "..." : value, text);
 	}
 	return 1;
 }
@@ -291,6 +298,11 @@ check_redis(struct config *c, char *why, size_t size)
 	}
 	if (r->password_file[0] != '\0' && r->address.password != NULL) {
 		snprintf(why, size, "the URL has a password already");
+		return "password_file";
+	}
+	/* Most likely it is the password itself, which would be logged as a file that cannot be had. */
+	if (r->password_file[0] != '\0' && r->password_file[0] != '/') {
+		snprintf(why, size, "not the absolute path of a file");
 		return "password_file";
 	}
 	/* It becomes a part of patterns in ACL rules, and of names with a hash tag. */

@@ -25,10 +25,15 @@ is_refused(struct link *link, const redisReply *reply, const char *command)
 	return true;
 }
 
+/* A server that has no AUTH repeats what it was told, and with it the password: not in our log. */
 static void
 on_auth(void *arg, struct link *link, const redisReply *reply)
 {
+	char *repeated = reply->type == REDIS_REPLY_ERROR ? strstr(reply->str, ", with args") : NULL;
+
 	(void)arg;
+	if (repeated != NULL)
+		*repeated = '\0';
 	if (!is_refused(link, reply, "AUTH"))
 		link_advance(link);
 }
