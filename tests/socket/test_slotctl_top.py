@@ -30,7 +30,7 @@ class Top(Case):
 
     def quit(self, term):
         term.press("q")
-        self.assertEqual(term.end(), 0)
+        self.assertEqual(term.end(), 0, term.raw.rpartition(LEAVES)[2].decode())
 
     def wait_for_order(self, term, *groups):
         """From above."""

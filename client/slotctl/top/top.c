@@ -25,6 +25,7 @@ static const char *
 what_is_missing(void)
 {
 	const char *move;
+	bool can_move;
 	int error;
 
 	if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO))
@@ -32,7 +33,9 @@ what_is_missing(void)
 	if (setupterm(NULL, STDOUT_FILENO, &error) != OK)
 		return "the terminal is not known (see TERM)";
 	move = tigetstr("cup");
-	return move == NULL || move == (char *)-1 ? "the terminal cannot move its cursor (see TERM)" : NULL;
+	can_move = move != NULL && move != (char *)-1;
+	del_curterm(cur_term);
+	return can_move ? NULL : "the terminal cannot move its cursor (see TERM)";
 }
 
 static bool
