@@ -84,7 +84,7 @@ LIB_SRC     := $(sort $(wildcard client/libslot/*.c)) $(PROTO_SRC)
 CTL_SRC     := $(sort $(wildcard client/slotctl/*.c client/slotctl/top/*.c))
 
 CORE_OBJ    := $(CORE_SRC:%.c=$(O)/%.o)
-SCRIPT_OBJ  := $(O)/daemon/redis/script.o $(O)/daemon/redis/survey_script.o
+SCRIPT_OBJ  := $(O)/daemon/redis/script.o $(O)/daemon/redis/survey_script.o $(O)/daemon/http/assets.o
 REDIS_OBJ   := $(REDIS_SRC:%.c=$(O)/%.o) $(SCRIPT_OBJ)
 DAEMON_OBJ  := $(DAEMON_SRC:%.c=$(O)/%.o) $(SCRIPT_OBJ)
 LIB_OBJ     := $(LIB_SRC:%.c=$(O)/%.pic.o)
@@ -118,6 +118,14 @@ $(O)/daemon/redis/script.c: $(sort $(wildcard daemon/redis/script/*.lua)) Makefi
 $(O)/daemon/redis/survey_script.c: daemon/redis/survey.lua Makefile
 	@mkdir -p $(@D)
 	$(call lua_to_c,survey)
+
+# the parts of the page, likewise: page.css becomes asset_page_css[]
+$(O)/daemon/http/assets.c: $(addprefix daemon/http/,page.html row.html page.css page.js) Makefile
+	@mkdir -p $(@D)
+	$(Q){ echo '#include "daemon/http/assets.h"'; for file in $(filter daemon/%,$^); do \
+		echo "const char asset_$$(basename $$file | tr . _)[] ="; \
+		sed 's/\\/\\\\/g; s/"/\\"/g; s/.*/"&\\n"/' $$file; echo ';'; done; } >$@.new
+	$(Q)mv $@.new $@
 
 $(SCRIPT_OBJ): %.o: %.c
 	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<

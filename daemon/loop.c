@@ -227,6 +227,12 @@ loop_lag(const struct loop *loop)
 	return &loop->lag;
 }
 
+const char *
+loop_host(const struct loop *loop)
+{
+	return loop->conf.host;
+}
+
 const struct arb *
 loop_arb(const struct loop *loop)
 {

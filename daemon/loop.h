@@ -41,6 +41,7 @@ void loop_set_gone(struct loop *loop, struct xch_daemon (*gone)(void *arg), void
 struct event_base *loop_base(struct loop *loop);
 const struct arb *loop_arb(const struct loop *loop);    /* for the functions that only read */
 const struct page *loop_page(const struct loop *loop);
+const char *loop_host(const struct loop *loop);         /* what others are told that it is called */
 struct tallies *loop_tallies(struct loop *loop);        /* of all arbiters that it has had */
 const struct histogram *loop_lag(const struct loop *loop); /* how late it was at its deadlines */
 /* What is left of the group's, or, with NULL, of any, as last heard; 0: none. */

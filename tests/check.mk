@@ -2,6 +2,7 @@
 # as one is said there.  A new tests/*/test_*.py or tests/fuzz/fuzz_*.c is found by its name.
 #
 #   make check              everything
+#   make check-page         the page, in a browser; it is in make check too where there is a Chromium
 #   make check-unit         the C programs only
 #   make check-san          everything that runs slotd's code, under ASan and UBSan
 #   make diff EXCHANGES=n   memory backend and Redis script, so many exchanges; SEED=n, or another each time
@@ -46,6 +47,9 @@ LIVE_TESTS  := $(sort $(wildcard tests/socket/test_*.py tests/scenario/test_*.py
 TEST_ENV    = SIM=$(B)/sim SLOTD=$(B)/slotd SLOTCTL=$(B)/slotctl LIBSLOT=$(B)/libslot.a \
 	TEST_CC="$(CC) $(if $(SAN),-fsanitize=$(SAN))" SLOTD_FAIL=$(B)/slotd_fail FAIL_CLIENT=$(B)/fail_client
 
+# in a browser
+PAGE_TESTS := $(sort $(wildcard tests/page/test_*.py))
+
 # faults on real processes; of its own, as valgrind would be one fault more
 CHAOS_TESTS := $(sort $(wildcard tests/chaos/test_*.py))
 CHAOS_PROGRAMS := $(B)/chaos_job $(B)/chaos_libslot
@@ -57,10 +61,15 @@ FAIL_PROGRAMS := $(B)/slotd_fail $(B)/fail_client
 
 check: $(PROGRAMS) $(LIVE_PROGRAMS) $(CHAOS_PROGRAMS) $(FAIL_PROGRAMS) $(UNIT_TESTS) $(MODEL_TESTS) | build/deps-check
 	$(Q)$(TEST_ENV) FAIL_SAMPLE=16 tests/run.py $(UNIT_TESTS) $(MODEL_TESTS) tests/sim/test_sim.py \
-		$(LIVE_TESTS) $(CHAOS_TESTS) tests/fail/test_fail.py
+		$(LIVE_TESTS) $(PAGE_TESTS) $(CHAOS_TESTS) tests/fail/test_fail.py
 
 check-san:
 	$(Q)$(MAKE) --no-print-directory check SAN=address,undefined
+
+.PHONY: check-page
+check-page: $(PROGRAMS)
+	$(Q)sh tests/deps.sh page
+	$(Q)$(TEST_ENV) tests/run.py $(PAGE_TESTS)
 
 check-unit: $(UNIT_TESTS)
 	$(Q)$(TEST_ENV) tests/run.py $(UNIT_TESTS)

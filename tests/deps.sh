@@ -1,7 +1,7 @@
 #!/bin/sh
 # What slotd needs from the system, in one place.
 #
-# usage: deps.sh build|check|package|machine
+# usage: deps.sh build|check|page|package|machine
 # Installs what is missing if it may (root and apt-get), saying so; else prints the one line that
 # does it, and fails.  `build` prints make variables with the compiler's flags on standard output.
 set -eu
@@ -32,7 +32,10 @@ if [ "$1" = check ]; then
 	need_module check check
 	command -v valkey-server >/dev/null 2>&1 || need_command redis-server redis-server
 fi
-
+if [ "$1" = page ]; then        # 120 MB to fetch: make check does without
+	need_command python3 python3
+	command -v google-chrome >/dev/null 2>&1 || need_command chromium chromium
+fi
 if [ "$1" = package ]; then
 	need_command dpkg-buildpackage dpkg-dev
 	need_command dh debhelper

@@ -14,6 +14,8 @@ ready(const struct server *server, char *why, size_t size)
 
 	if (server->is_stopping) {
 		snprintf(why, size, "stopping: slotd has been told to end");
+	} else if (loop_is_drained(server->loop)) {
+		snprintf(why, size, "draining: this host is drained, and grants nothing");
 	} else if (loop_is_down(server->loop, &word, &text)) {
 		snprintf(why, size, "%s: %s", word, text);
 	} else if (grace > 0) {

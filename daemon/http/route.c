@@ -1,10 +1,14 @@
 /* Which answer a request gets. */
 #include "daemon/http/route.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "daemon/core/alloc.h"
+#include "daemon/http/board.h"
 #include "daemon/http/connection.h"
+#include "daemon/http/html.h"
+#include "daemon/http/json.h"
 #include "daemon/http/ready.h"
 #include "daemon/metrics/metrics.h"
 #include "daemon/serve/server.h"
@@ -16,6 +20,7 @@
 struct response {
 	int status;
 	const char *type;
+	char csp[160];          /* what the body may make a browser do; "": nothing at all */
 	struct output body;
 	bool failed;            /* no memory */
 };
@@ -45,11 +50,39 @@ metrics(const struct server *server, const struct http_request *req, struct resp
 	response->failed = !metrics_text(server, &response->body, NULL);
 }
 
+static void
+status_json(const struct server *server, const struct http_request *req, struct response *response)
+{
+	struct board board;
+
+	response->failed = !board_make(&board, server, req->group) ||
+	    !json_write(&board, &response->body);
+	board_free(&board);
+}
+
+/* Nothing runs in it but what bears the number that was drawn for this answer. */
+static void
+page(const struct server *server, const struct http_request *req, struct response *response)
+{
+	struct html_nonce nonce;
+	struct board board;
+
+	response->failed = !board_make(&board, server, req->group) ||
+	    !html_write(&board, &response->body, &nonce);
+	board_free(&board);
+	if (!response->failed)
+		snprintf(response->csp, sizeof response->csp, "script-src 'nonce-%s'; "
+		    "style-src 'nonce-%s'; connect-src 'self'; img-src data:; ", nonce.text,
+		    nonce.text);
+}
+
 static const struct route {
 	const char *path, *type;
 	void (*make)(const struct server *, const struct http_request *, struct response *);
 } routes[] = {
     {"/metrics", PROMETHEUS, metrics},
+    {"/", "text/html; charset=utf-8", page},
+    {"/status.json", "application/json", status_json},
     {"/healthz", TEXT, healthz},
     {"/readyz", TEXT, readyz},
 };
@@ -69,7 +102,7 @@ route_answer(const struct server *server, struct connection *connection)
 	const struct http_request *req = &connection->request;
 	const struct route *route = connection->status == 200 ? find(req->path) : NULL;
 	struct response response = {.status = connection->status, .type = TEXT};
-	const char *headers = response.status == 405 ? "Allow: GET, HEAD\r\n" : "";
+	char headers[320];
 
 	if (route != NULL) {
 		response.type = route->type;
@@ -85,5 +118,8 @@ route_answer(const struct server *server, struct connection *connection)
 		response.status = 503;
 		response.type = TEXT;
 	}
+	snprintf(headers, sizeof headers, "%sContent-Security-Policy: %sdefault-src 'none'; "
+	    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'\r\n",
+	    response.status == 405 ? "Allow: GET, HEAD\r\n" : "", response.csp);
 	connection_answer(connection, response.status, response.type, headers, &response.body);
 }

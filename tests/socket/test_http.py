@@ -1,62 +1,16 @@
 """The HTTP port: what it answers, and what it bears."""
+import json
+import os
 import socket
+import stat
+import subprocess
+import tempfile
+import time
 import unittest
 
 from redis import Redis, free_port
-from slotd import TIMEOUT, Daemon, Failure, served
-
-
-class Web:
-    """One connection to the port, at an address or a path."""
-
-    def __init__(self, where):
-        if isinstance(where, str):
-            self.socket = socket.socket(socket.AF_UNIX)
-            self.socket.settimeout(TIMEOUT)
-            self.socket.connect(where)
-        else:
-            self.socket = socket.create_connection(where, TIMEOUT)
-
-    def read(self):
-        """-> all up to the end"""
-        data = b""
-        while more := self.socket.recv(65536):
-            data += more
-        return data
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.socket.close()
-
-
-class Answer:
-    def __init__(self, data):
-        head, _, self.body = data.partition(b"\r\n\r\n")
-        first, *lines = head.decode("ascii").split("\r\n")
-        version, status, self.reason = first.split(" ", 2)
-        if version != "HTTP/1.1":
-            raise Failure(f"answered {first!r}")
-        self.status = int(status)
-        self.headers = {k.lower(): v for k, v in (line.split(": ", 1) for line in lines)}
-
-    @property
-    def text(self):
-        return self.body.decode()
-
-
-def ask(where, request):
-    with Web(where) as web:
-        web.socket.sendall(request.encode() if isinstance(request, str) else request)
-        return Answer(web.read())
-
-
-def get(where, path):
-    answer = ask(where, f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n")
-    if int(answer.headers["content-length"]) != len(answer.body):
-        raise Failure(f"{len(answer.body)} bytes came of {answer.headers['content-length']}")
-    return answer
+from slotd import SLOTD, WRAP, Daemon, served
+from web import Answer, Web, ask, get
 
 
 class Port(unittest.TestCase):
@@ -130,6 +84,156 @@ class Port(unittest.TestCase):
                 other.close()
                 slotd.log.wait_for("HTTP is served on")
                 self.assertEqual(get(self.where, "/healthz").status, 200)
+
+
+class Where(unittest.TestCase):
+    """Where the port may be."""
+
+    def check_config(self, listen, more=""):
+        """-> what is wrong with it"""
+        with tempfile.NamedTemporaryFile("w") as file:
+            file.write(f"[metrics]\nlisten = {listen}\n{more}")
+            file.flush()
+            done = subprocess.run([*WRAP, SLOTD, "--check-config", "--config", file.name],
+                                  stderr=subprocess.PIPE, text=True, check=False)
+            self.assertEqual(done.returncode, 78 if done.stderr else 0)
+            return done.stderr.replace(file.name, "FILE")
+
+    def test_addresses(self):
+        for listen in ("127.0.0.1:9717", "127.1.2.3:80", "[::1]:9717", "/run/slotd/http.sock"):
+            self.assertEqual(self.check_config(listen), "", listen)
+        for listen in ("127.0.0.1", "localhost:9717", "9717", "run/http.sock", "127.0.0.1:0",
+                       "127.0.0.1:70000"):
+            self.assertRegex(self.check_config(listen), "^FILE:2: listen: neither ", listen)
+        self.assertRegex(self.check_config("/" + "x" * 108), "^FILE:2: listen: a path ")
+
+    def test_other_hosts(self):
+        for listen in ("0.0.0.0:9717", "192.0.2.1:9717", "[::]:9717", "[2001:db8::1]:9717",
+                       "[::ffff:127.0.0.1]:9717"):
+            self.assertRegex(self.check_config(listen), "^FILE:2: listen: other hosts can ", listen)
+            self.assertEqual(self.check_config(listen, "any_address = yes\n"), "", listen)
+
+    def test_path(self):
+        """A Unix socket has the mode of the other one; it is removed at the end, as that is."""
+        with tempfile.TemporaryDirectory() as directory:
+            path = os.path.join(directory, "http.sock")
+            with served(f"[daemon]\nsocket_mode = 0600\n[metrics]\nlisten = {path}\n"):
+                self.assertEqual(stat.S_IMODE(os.stat(path).st_mode), 0o600)
+                self.assertEqual(get(path, "/healthz").text, "ok\n")
+            self.assertEqual(os.listdir(directory), [])
+
+
+HOSTILE = "</script><script>alert(1)</script>&\"'\\`{{x}}"
+RTL = "\u202eevil\u2066"
+LONG = "ü" * 64                        # 128 bytes, as many as a name may have
+
+
+def escaped(text):
+    """as the line protocol wants it"""
+    return "".join(f"%{byte:02X}" for byte in text.encode())
+
+
+class Status(unittest.TestCase):
+    def setUp(self):
+        self.where = ("127.0.0.1", free_port())
+        self.config = f"[metrics]\nlisten = 127.0.0.1:{self.where[1]}\n"
+
+    def status(self, query=""):
+        answer = get(self.where, "/status.json" + query)
+        self.assertEqual((answer.status, answer.headers["content-type"]), (200, "application/json"))
+        return json.loads(answer.text)
+
+    def test_head(self):
+        with served(self.config) as (_, client):
+            client.expect("OK pong", "PING")
+            status = self.status()
+            self.assertEqual((status["ready"], status["why"], status["draining"], status["stopping"]),
+                             (True, "ready", False, False))
+            self.assertEqual((status["backend"], status["backend_state"]), ("memory", "up"))
+            self.assertEqual((status["clients"], status["holds"], status["waiters"]), (2, 1, 1))
+            self.assertLess(abs(status["time"] - time.time()), 60)
+
+    def test_groups(self):
+        with served(self.config + "[group b]\nlimit = 3\n[group a-*]\nlimit = 9\n") as (_, client):
+            tokens = [client.expect(r"OK \S+ (\d+)", f"ACQUIRE g limit=5 n={n} label=l{n}")[1]
+                      for n in (2, 1)]
+            client.send("#w ACQUIRE g limit=5 n=4 wait=1m label=later")
+            client.expect("OK pong", "PING")
+            groups = {group["group"]: group for group in self.status()["groups"]}
+            self.assertEqual(list(groups), ["b", "bystander", "g"])
+            self.assertEqual((groups["b"]["limit"], groups["b"]["limit_from"], groups["b"]["held"],
+                              groups["b"]["grants"]), (3, "config", 0, 0))
+            group = groups["g"]
+            self.assertEqual((group["limit"], group["limit_from"], group["held"], group["used"],
+                              group["waiting"], group["grants"]), (5, "request", 3, 3, 1, 2))
+            self.assertEqual([(h["slot"], h["token"], h["label"], h["proven"]) for h in group["holders"]],
+                             [(1, tokens[0], "l2", True), (2, tokens[0], "l2", True),
+                              (3, tokens[1], "l1", True)])
+            self.assertEqual({(h["pid"], h["uid"]) for h in group["holders"]}, {(os.getpid(), os.getuid())})
+            waiter = group["waiters"][0]
+            self.assertEqual((waiter["place"], waiter["n"], waiter["limit"], waiter["label"]),
+                             (1, 4, 5, "later"))
+            self.assertTrue(0 <= group["oldest_wait_ms"] <= 60000 - waiter["left_ms"])
+
+    def test_hostile(self):
+        """Whatever a name or a label holds comes out of the JSON as it went in."""
+        names = [HOSTILE, RTL, LONG, "😀", "%41", "a+b&c=d#e?f"]
+        with served(self.config) as (_, client):
+            for name in names:
+                label = name.encode()[:60].decode(errors="ignore")
+                client.expect(r"OK 1 \d+", f"ACQUIRE {escaped(name)} limit=1 label={escaped(label)}")
+            groups = {group["group"]: group for group in self.status()["groups"]}
+            self.assertEqual(set(groups), {*names, "bystander"})
+            self.assertEqual(groups[HOSTILE]["holders"][0]["label"], HOSTILE)
+            self.assertNotIn(b"<", get(self.where, "/status.json").body)
+            for name in names:
+                only = self.status("?group=" + escaped(name))["groups"]
+                self.assertEqual([group["group"] for group in only], [name])
+            page = get(self.where, "/").text
+            self.assertNotIn(HOSTILE, page)
+            self.assertIn("&lt;/script&gt;&lt;script&gt;alert(1)&lt;/script&gt;&amp;&quot;&#39;", page)
+
+    def test_unknown_group(self):
+        """One that nobody uses is shown when it is asked for, and counted nowhere for that."""
+        with served(self.config):
+            group, = self.status("?group=unheard-of")["groups"]
+            self.assertEqual((group["limit"], group["limit_from"], group["grants"]), (None, "none", None))
+            self.assertEqual(get(self.where, "/?group=unheard-of").status, 200)
+            self.assertNotIn("unheard-of", get(self.where, "/metrics").text)
+
+    def test_many(self):
+        """More groups than are shown: those with waiters and holders are, and the rest is counted.
+        Where there are many, the holders are listed for one group only."""
+        with served(self.config) as (slotd, client), slotd.client() as other:
+            for first in range(0, 1100, 100):
+                numbers = range(first, first + 100)
+                client.send(*(f"ACQUIRE g{i} limit={2 if i == 700 else 1} n={2 if i == 700 else 1}"
+                              for i in numbers))
+                for _ in numbers:
+                    client.expect(r"OK \S+ \d+")
+            other.send("#w ACQUIRE g800 limit=1 wait=forever", "PING")
+            other.expect("OK pong")
+            status = self.status()
+            groups = {group["group"]: group for group in status["groups"]}
+            self.assertEqual((len(groups), status["groups_more"]), (1000, 101))
+            self.assertEqual((groups["g700"]["held"], groups["g800"]["waiting"]), (2, 1))
+            self.assertEqual((groups["g700"]["holders"], groups["g700"]["holders_more"]), ([], 2))
+            self.assertEqual(list(groups), sorted(groups))
+            self.assertEqual(len(self.status("?group=g700")["groups"][0]["holders"]), 2)
+            self.assertEqual(get(self.where, "/").text.count("<tbody class=\"group "), 1001)  # and the template
+
+    def test_page(self):
+        with served(self.config):
+            first, second = (get(self.where, "/") for _ in range(2))
+            self.assertEqual(first.headers["content-type"], "text/html; charset=utf-8")
+            policy = first.headers["content-security-policy"]
+            self.assertRegex(policy, r"script-src 'nonce-[0-9a-f]{32}'; .*default-src 'none'")
+            self.assertNotIn("unsafe", policy)
+            self.assertNotEqual(policy, second.headers["content-security-policy"])
+            self.assertNotIn("@", first.text.replace("@media", "").replace("@supports", ""))
+            for word in ("src=", "http://", "https://", "//"):
+                self.assertNotIn(word, first.text.replace("http://www.w3.org/2000/svg", "")
+                                 .replace("// ", "").replace("src='", ""))
 
 
 class Ready(unittest.TestCase):

@@ -1,0 +1,14 @@
+/* Escapes: names and labels, which may hold anything that is UTF-8, as text in HTML, in JSON and in a
+ * URL.  Each appends to out; false: no memory. */
+#ifndef HTTP_ESCAPE_H
+#define HTTP_ESCAPE_H
+
+#include <stdbool.h>
+
+#include "daemon/serve/output.h"
+
+bool escape_html(struct output *out, const char *text);         /* within an element, or in "" */
+bool escape_json(struct output *out, const char *text);         /* with the "" around it */
+bool escape_url(struct output *out, const char *text);          /* as a value behind "?" */
+
+#endif
