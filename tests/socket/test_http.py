@@ -9,7 +9,7 @@ import time
 import unittest
 
 from redis import Redis, free_port
-from slotd import SLOTD, WRAP, Daemon, served
+from slotd import SLOTD, WRAP, Daemon, served, wait_end
 from web import Answer, Web, ask, get
 
 
@@ -264,6 +264,7 @@ class Ready(unittest.TestCase):
                 self.assertEqual(answer.status, 503)
                 self.assertRegex(answer.text, "^stopping: ")
                 client.expect("OK", "RELEASE g 1")
+            wait_end(slotd.process, "slotd")
 
 
 if __name__ == "__main__":
