@@ -9,6 +9,7 @@
 	SUITE(answer) \
 	SUITE(arbiter) \
 	SUITE(cells) \
+	SUITE(configure) \
 	SUITE(fleet) \
 	SUITE(heap) \
 	SUITE(live) \

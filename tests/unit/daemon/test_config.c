@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "daemon/core/arbiter.h"
+#include "daemon/ids.h"
 #include "daemon/log.h"
 #include "proto/wire.h"
 
@@ -117,7 +118,11 @@ START_TEST(every_key)
 					"max_hold_ms = 31622400000\n"
 					"max_waiters = 1\n"
 					"on_lease_end = drop\n"
-					"on_backend_down = open");
+					"on_backend_down = open\n"
+					"allow_users = root, 2001\t0,nobody\n"
+					"allow_groups = root\n"
+					"admin_users = 7\n"
+					"admin_groups = 4294967294");
 	const struct config_group *group = config_group(conf, "g");
 
 	ck_assert_str_eq(conf->socket, "/tmp/s");
@@ -149,6 +154,11 @@ START_TEST(every_key)
 	ck_assert_int_eq(group->max_waiters, 1);
 	ck_assert_int_eq(group->on_lease_end, 1);
 	ck_assert_int_eq(group->on_backend_down, ARB_DOWN_OPEN);
+	ck_assert_uint_eq(group->allow_users->n, 4);
+	ck_assert(ids_have(group->allow_users, 0) && ids_have(group->allow_users, 2001));
+	ck_assert(ids_have(group->allow_users, 65534) && !ids_have(group->allow_users, 1));
+	ck_assert(ids_have(group->allow_groups, 0) && !ids_have(group->admin_users, 0));
+	ck_assert(ids_have(group->admin_users, 7) && ids_have(group->admin_groups, UINT32_MAX - 1));
 	config_free(conf);
 }
 END_TEST
@@ -186,6 +196,16 @@ static const struct {
     {"[daemon]\nsocket_mode = 1777\n", "2: socket_mode = 1777 is not octal, from 0 to 0777\n"},
     {"[daemon]\nsocket =\n", "2: socket =  is not a text of 1 to 107 bytes\n"},
     {"[daemon]\nsocket = " A128 "\n", "2: socket = " A128 " is not a text of 1 to 107 bytes\n"},
+    {"[group x]\nallow_users = root no-such-user-here\n", "2: allow_users = root no-such-user-here is "
+	"not a list of users of this host: there is no no-such-user-here\n"},
+    {"[daemon]\nadmin_groups = root -1\n",
+	"2: admin_groups = root -1 is not a list of groups of this host: there is no -1\n"},
+    {"[group x]\nadmin_users = 4294967295\n", "2: admin_users = 4294967295 is not a list of users of "
+	"this host: there is no 4294967295\n"},
+    {"[group x]\nallow_groups = ,\n", "2: allow_groups = , is not a list of groups of this host\n"},
+    {"[group x]\nallow_groups = " A60 "a" A60 "\n", "2: allow_groups = " A60 "a" A60
+	" is not a list of groups of this host: there is no " A60 "aaa\n"},
+    {"[redis]\nurl = redis://h\npassword_file = p\n", "3: password_file: not the absolute path of a file\n"},
     {"[daemon]\ntesting = 1\n", "2: testing = 1 is not yes or no\n"},
     {"[lease]\ngrace_ms = 9999\n", "2: grace_ms = 9999: less than lease_ms, which is 10000\n"},
     {"[lease]\ngrace_ms = 0\n", "2: grace_ms = 0: less than lease_ms, which is 10000\n"},
@@ -414,6 +434,44 @@ START_TEST(closest_name)
 }
 END_TEST
 
+START_TEST(take)
+{
+	static const struct {
+		const char *from, *to, *restart;
+		uint32_t n_changed;
+	} rows[] = {
+		{"", "", "", 0},
+		{"[group a]\nlimit = 1\n[group b*]\n", "[group b*]\n[group a]\nlimit = 1\n", "", 0},
+		{"[group a]\nlimit = 1\n", "[group a]\nlimit = 2\n", "", 1},
+		{"[group a]\n", "[group a*]\n", "", 2},
+		{"[group a*]\nwait_ms = 1\n[group b]\n", "[group a*]\n[group c]\n", "", 3},
+		{"[group a]\nallow_users = 1 2\n", "[group a]\nallow_users = 1,2\n", "", 0},
+		{"[group a]\nallow_users = 1 2\n", "[group a]\nallow_users = 2 1\n", "", 1},
+		{"[group a]\nadmin_groups = 1\n", "[group a]\n", "", 1},
+		{"[daemon]\nmax_holds = 5\nadmin_groups = 7\n", "[daemon]\nlog_level = debug\n", "", 0},
+		{"[daemon]\nsocket = /a\n", "[daemon]\nsocket = /b\n[redis]\nprefix = p\n[lease]\nidle_ms = 1\n",
+		    "socket,prefix,idle_ms", 0},
+	};
+	struct config *conf = load_good(rows[_i].from), *fresh = load_good(rows[_i].to);
+	struct config *wanted = load_good(rows[_i].to);
+	char restart[64], cut[8];
+
+	ck_assert_uint_eq(config_take(conf, fresh, restart, sizeof(restart)), rows[_i].n_changed);
+	ck_assert_str_eq(restart, rows[_i].restart);
+	ck_assert_int_eq(conf->max_holds, wanted->max_holds);
+	ck_assert_int_eq(conf->log_level, wanted->log_level);
+	ck_assert((conf->admin_groups == NULL) == (wanted->admin_groups == NULL));
+	ck_assert_uint_eq(config_n_sections(conf), config_n_sections(wanted));
+	ck_assert((config_group(conf, "a") == NULL) == (config_group(wanted, "a") == NULL));
+	ck_assert_str_eq(conf->socket, strstr(rows[_i].from, "/a") != NULL ? "/a" : wanted->socket);
+	config_take(conf, wanted, cut, sizeof(cut));
+	ck_assert_int_eq(strncmp(cut, rows[_i].restart, sizeof(cut) - 1), 0);
+	config_free(conf);
+	config_free(fresh);
+	config_free(wanted);
+}
+END_TEST
+
 Suite *
 config_suite(void)
 {
@@ -421,6 +479,7 @@ config_suite(void)
 	TCase *tc = tcase_create("config");
 
 	suite_add_tcase(s, tc);
+	tcase_add_loop_test(tc, take, 0, 10);
 	tcase_add_test(tc, defaults);
 	tcase_add_test(tc, every_key);
 	tcase_add_loop_test(tc, mistakes, 0, (int)COUNT(bad));
