@@ -185,7 +185,7 @@ INSTALLED_FILES = \
 	systemd/slotd.sysusers>$(sysusersdir)/slotd.conf \
 	systemd/slotd.tmpfiles>$(tmpfilesdir)/slotd.conf \
 	$(foreach page,$(PAGES),$(page)>$(mandir)/man$(subst .,,$(suffix $(page)))/$(notdir $(page))) \
-	$(foreach text,LICENSE README.md proto/PROTOCOL.txt conf/alerts.yml conf/grafana-dashboard.json,$(text)>$(docdir)/$(notdir $(text)))
+	$(foreach text,LICENSE README.md proto/PROTOCOL.txt conf/fleet.conf conf/alerts.yml conf/grafana-dashboard.json,$(text)>$(docdir)/$(notdir $(text)))
 # with paths of this installation in them
 INSTALLED_FILLED = \
 	client/libslot/libslot.pc.in>$(pkgconfigdir)/libslot.pc \
@@ -193,7 +193,8 @@ INSTALLED_FILLED = \
 FILL = sed \
 	-e 's|@prefix@|$(PREFIX)|; s|@exec_prefix@|$(EXEC_PREFIX)|; s|@libdir@|$(libdir)|' \
 	-e 's|@includedir@|$(includedir)|; s|@VERSION@|$(VERSION)|' \
-	-e '/^ExecStart=/s|=.*|=$(sbindir)/slotd$(if $(filter-out /etc,$(sysconfdir)), --config $(CONF))|'
+	-e '/^ExecStart=/s|=.*|=$(sbindir)/slotd$(if $(filter-out /etc,$(sysconfdir)), --config $(CONF))|' \
+	-e '/^ExecReload=/s|=[^ ]*|=$(bindir)/slotctl|'
 CONF = $(sysconfdir)/slotd/slotd.conf
 PAGES = $(sort $(wildcard client/*/*.[1-8] daemon/*.[1-8] proto/*.[1-8]))
 

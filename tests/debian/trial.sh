@@ -99,6 +99,17 @@ goes_on
 rm -r /run/systemd/system/slotd.service.d
 systemctl daemon-reload
 
+trial "a reload with an error changes nothing and fails, one without succeeds"
+echo 'limit = nonsense' >>/etc/slotd/slotd.conf
+fails 1 systemctl reload slotd.service
+shows slotd.service ActiveState active
+sed -i '$d' /etc/slotd/slotd.conf
+printf '[group build]\nlimit = 7\n' >>/etc/slotd/slotd.conf
+systemctl reload slotd.service
+shows slotd.service ActiveState active
+slotctl status --json build | grep -q '"limit": *7'
+goes_on
+
 if [ "$1" = package ]; then
 	trial "an upgrade keeps the configuration, the socket and the job"
 	echo '; of this machine' >>/etc/slotd/slotd.conf

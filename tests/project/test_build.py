@@ -37,8 +37,15 @@ class Build(unittest.TestCase):
         self.assertGreaterEqual(len(pages), 5)
         self.assertEqual(self.clean("mandoc", "-T", "lint", "-W", "warning", *pages), "")
 
+    def test_configurations(self):
+        for path in sorted(glob.glob("conf/*.conf")):
+            with self.subTest(path):
+                self.assertEqual(self.clean(os.environ.get("SLOTD", "build/slotd"), "--check-config",
+                                            "--config", path), "")
+
     def test_scripts(self):
-        self.clean("sh", "-n", "tests/deps.sh")
+        for script in "tests/deps.sh", "tests/debian13.sh", *glob.glob("tests/debian/*.sh"):
+            self.clean("sh", "-n", script)
         for script in (".ci/run", "client/slotctl/slotctl.bash", "tests/demo.sh"):
             self.clean("bash", "-n", script)
 

@@ -75,8 +75,9 @@ class Install(unittest.TestCase):
                      "usr/share/doc/slotd/LICENSE", "usr/share/doc/slotd/README.md",
                      "usr/share/bash-completion/completions/slotctl", "etc/slotd/slotd.conf"):
             self.assertIn(path, found)
-        self.assertIn("\nExecStart=/usr/sbin/slotd\n",
-                      self.read("usr/lib/systemd/system/slotd.service"))
+        service = self.read("usr/lib/systemd/system/slotd.service").splitlines()
+        self.assertIn("ExecStart=/usr/sbin/slotd", service)
+        self.assertIn("ExecReload=/usr/bin/slotctl reload", service)
         for path in found:
             mode = os.stat(os.path.join(self.root, path)).st_mode & 0o777
             self.assertEqual(mode, 0o755 if "bin/" in path else 0o644, path)

@@ -11,7 +11,7 @@ import tempfile
 import unittest
 
 from redis import Redis
-from slotd import SLOTD, TIMEOUT, WRAP, Client, Log, wait_end
+from slotd import SLOTCTL, SLOTD, TIMEOUT, WRAP, Client, Log, wait_end
 
 UNITS = "systemd"
 
@@ -44,6 +44,7 @@ class Units(InDirectory):
         with open(os.path.join(UNITS, "slotd.service"), encoding="utf-8") as file:
             text = file.read()
         self.assertIn("\nExecStart=/usr/local/sbin/slotd\n", text)
+        text = text.replace("/usr/local/bin/slotctl", SLOTCTL)
         self.write("slotd.service", text.replace("/usr/local/sbin/slotd", SLOTD))
 
     def test_verify_is_silent(self):
