@@ -345,6 +345,7 @@ main(int argc, char **argv)
 
 	keep_standard_fds();
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGCHLD, SIG_IGN);       /* as process 1 of a container we inherit others' orphans */
 	if (alloc_is_short())
 		fatal("no memory to keep in reserve");
 	draw_secret();
