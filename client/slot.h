@@ -100,7 +100,7 @@ enum {
 	SLOT_EUNAVAILABLE  = -23,       /* unavailable: what slotd shares is away; values: retry reason */
 	SLOT_EDENIED       = -24,       /* denied: this user may not ask for that; value: rule */
 	SLOT_EGROUPS       = -25,       /* groups: slotd knows as many groups as it may; value: max */
-	SLOT_EHOLDS        = -26,       /* holds: the connection holds as much as it may; value: max */
+	SLOT_EHOLDS        = -26,       /* holds: the connection, or the user, has as much as it may; values: max uid */
 	SLOT_ECONFIG       = -27,       /* config: slotd's file has a mistake, and was not taken */
 
 	/* What the library finds itself. */

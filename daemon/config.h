@@ -59,6 +59,7 @@ struct config {
 	int64_t max_clients_per_uid;    /* 0: not set */
 	int64_t max_groups;
 	int64_t max_holds;
+	int64_t max_holds_per_uid;      /* 0: not set */
 	int64_t send_timeout_ms;
 	int64_t stop_ms;
 	int64_t log_level;      /* enum log_level */

@@ -141,7 +141,14 @@ ctl_explain(const struct ctl *c, int code, const struct slot_conn *conn, int err
 		ctl_say("%s: --count %" PRIu32 " can never be granted: the limit is %" PRId64,
 		    group, c->count, slot_error_number(conn, "limit"));
 		break;
-	case SLOT_EHOLDS:               /* nothing else is held through this connection */
+	case SLOT_EHOLDS:
+		if (slot_error_number(conn, "uid") >= 0) {
+			if (!c->quiet)
+				ctl_say("%s: this user holds or waits for %" PRId64 " slots at most",
+				    group, slot_error_number(conn, "max"));
+			return c->no_slot_exit;
+		}
+		/* nothing else is held through this connection */
 		ctl_say("%s: --count %" PRIu32 " can never be granted: max_holds is %" PRId64, group,
 		    c->count, slot_error_number(conn, "max"));
 		break;

@@ -29,6 +29,7 @@ arb_new(const struct arb_conf *conf)
 	}
 	arb->other_leases = TABLE_OF(struct other_lease, by_install);
 	arb->clients = TABLE_OF(struct client, by_id);
+	arb->users = TABLE_OF(struct user, by_uid);
 	arb->groups = TABLE_OF(struct group, by_name);
 	arb->waiters = TABLE_OF(struct hold, by_id);
 	arb->adopts = TABLE_OF(struct adopt, by_id);

@@ -91,6 +91,7 @@ struct arb_acquire {
 	nsec hold;              /* end it by force after this; NSEC_NEVER: do not */
 	uint32_t max_waiters;   /* 0: any number */
 	uint32_t max_holds;     /* slots that the client may hold, of all groups; 0: any number */
+	uint32_t max_holds_per_user; /* ... that its user may hold or wait for; likewise */
 	bool drop_on_lapse;     /* every hold ends with its lease, strict clients' too */
 	enum arb_on_down on_down;
 };
@@ -188,7 +189,8 @@ struct arb_action {
 	uint64_t token;
 	uint32_t cell;          /* CELL_*: of slots[0]; OK to an ACQUIRE or RESUME: likewise, or
 				   ARB_NO_CELL: the hold is a raw one */
-	uint32_t uid;           /* CELL_SET: of the client */
+	uint32_t uid;           /* CELL_SET, and HOLDS with is_of_user: of the client */
+	bool is_of_user;        /* HOLDS: it is the user, in all connections, that has so many */
 	uint32_t limit;         /* OK to an ACQUIRE; FULL, TIMEOUT, TOOBIG: effective limit */
 	uint32_t n;             /* TOOBIG: n asked for; QUEUEFULL: waiting; OK to RELEASE *: holds */
 	uint32_t m;             /* QUEUEFULL: max_waiters; GROUPS: max_groups; HOLDS: max_holds; OK to

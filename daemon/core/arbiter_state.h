@@ -114,8 +114,16 @@ struct adopt {
 	TAILQ_ENTRY(adopt) of_client;
 };
 
+/* There while it has a connection. */
+struct user {
+	struct table_node by_uid; /* arb->users */
+	uint32_t n_clients;
+	uint32_t n_slots;       /* of holds, opens, and waiters */
+};
+
 struct client {
 	struct table_node by_id; /* arb->clients */
+	struct user *user;
 	int64_t pid;
 	uint32_t uid;
 	bool strict;
@@ -213,7 +221,7 @@ struct arb {
 	uint64_t era;
 	uint64_t high_forgotten;
 	nsec longest_lease;
-	struct table other_leases, clients, groups, waiters, adopts;
+	struct table other_leases, clients, users, groups, waiters, adopts;
 	struct cells cells;
 	struct heap timers;
 	struct hold *spare;     /* of one slot, or NULL: a hot group needs no memory */
@@ -250,6 +258,10 @@ void client_kick(struct arb *arb, struct client *c);
 void client_release(struct arb *arb, struct client *c, const struct arb_event *e);
 void client_release_all(struct arb *arb, struct client *c, uint64_t request);
 void client_cancel(struct arb *arb, struct client *c, const struct arb_event *e);
+
+/* ---- user.c: what a user has in all of its connections */
+struct user *user_enter(struct arb *arb, uint32_t uid); /* with a client more, */
+void user_leave(struct arb *arb, struct user *user);    /* with one less: may free it */
 
 /* ---- group.c: a group's life, its lease and its clock */
 struct group *group_find(const struct arb *arb, const char *name);

@@ -88,7 +88,8 @@ arb_check(const struct arb *arb)
 	const struct group *g, *next_group;
 	const struct client *c, *next_client;
 	const struct hold *h;
-	uint32_t held = 0, cells = 0, slots, lost;
+	const struct user *user, *next_user;
+	uint32_t held = 0, cells = 0, user_slots = 0, slots, lost;
 
 	assert(!arb->busy && TAILQ_EMPTY(&arb->touched));
 	TABLE_FOREACH (g, next_group, &arb->groups) {
@@ -122,7 +123,13 @@ arb_check(const struct arb *arb)
 			slots += h->n;
 		}
 		assert(slots == c->n_slots);
+		user_slots += slots;
+		TAILQ_FOREACH (h, &c->waiters, of_client)
+			user_slots += h->n;
 	}
+	TABLE_FOREACH (user, next_user, &arb->users)
+		user_slots -= user->n_slots;
+	assert(user_slots == 0);
 	for (size_t i = 0; i < arb->timers.n; i++)
 		assert(arb->timers.v[i]->pos == i + 1 &&
 		    (i == 0 || !arb->timers.before(arb->timers.v[i], arb->timers.v[(i - 1) / 2])));

@@ -16,8 +16,8 @@ client_open(struct arb *arb, const struct arb_event *e)
 	struct client *c = alloc_resize(NULL, sizeof *c);
 
 	assert(client_find(arb, e->client) == NULL);
-	*c = (struct client){.pid = e->open.pid, .uid = e->open.uid,
-	    .strict = e->open.strict};
+	*c = (struct client){.user = user_enter(arb, e->open.uid), .pid = e->open.pid,
+	    .uid = e->open.uid, .strict = e->open.strict};
 	TAILQ_INIT(&c->holds);
 	TAILQ_INIT(&c->opens);
 	TAILQ_INIT(&c->lost);
@@ -52,6 +52,7 @@ client_gone(struct arb *arb, struct client *c)
 		hold_free(arb, TAILQ_FIRST(&c->opens));
 	client_forget_lost(arb, c);
 	table_remove(&arb->clients, c);
+	user_leave(arb, c->user);
 	free(c);
 	arb->stats.clients--;
 }

@@ -151,6 +151,7 @@ hold_attach(struct hold *h, struct client *c)
 {
 	h->client = c;
 	c->n_slots += h->n;
+	c->user->n_slots += h->n;
 	if (h->state == HOLD_OPEN)
 		TAILQ_INSERT_TAIL(&c->opens, h, of_client);
 	else
@@ -165,6 +166,7 @@ hold_detach(struct hold *h)
 	if (c == NULL)
 		return;
 	c->n_slots -= h->n;
+	c->user->n_slots -= h->n;
 	if (h->state == HOLD_OPEN)
 		TAILQ_REMOVE(&c->opens, h, of_client);
 	else
@@ -349,6 +351,7 @@ hold_drop_slot(struct arb *arb, struct hold *h, struct slot *s)
 	proof_end_one(arb, h, i);
 	h->n--;
 	h->client->n_slots--;
+	h->client->user->n_slots--;
 	memmove(h->slots + i, h->slots + i + 1, (h->n - i) * sizeof *h->slots);
 	slot_released(arb, h->group, s, true);
 	group_touch(arb, h->group);
@@ -456,8 +459,10 @@ lose_slot(struct arb *arb, struct hold *h, uint32_t num)
 		hold_bury(arb, gone);
 	}
 	h->n--;
-	if (h->client != NULL)
+	if (h->client != NULL) {
 		h->client->n_slots--;
+		h->client->user->n_slots--;
+	}
 	memmove(h->slots + i, h->slots + i + 1, (h->n - i) * sizeof *h->slots);
 }
 

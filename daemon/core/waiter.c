@@ -76,6 +76,7 @@ waiter_new(struct arb *arb, struct client *c, struct group *g, uint64_t request,
 	TAILQ_INSERT_TAIL(&cls->unsent, w, of_class);
 	TAILQ_INSERT_TAIL(&g->waiters, w, of_group);
 	TAILQ_INSERT_TAIL(&c->waiters, w, of_client);
+	c->user->n_slots += w->n;
 	table_add(&arb->waiters, w, request);
 	g->n_waiters++;
 	g->n_nows += w->now;
@@ -117,6 +118,7 @@ waiter_leave(struct arb *arb, struct hold *w)
 	class_drop(g, cls);
 	TAILQ_REMOVE(&g->waiters, w, of_group);
 	TAILQ_REMOVE(&w->client->waiters, w, of_client);
+	w->client->user->n_slots -= w->n;
 	table_remove(&arb->waiters, w);
 	g->n_waiters--;
 	g->n_nows -= w->now;
@@ -326,6 +328,14 @@ waiter_acquire(struct arb *arb, struct client *c, uint64_t request, const struct
 	}
 	if (a->max_holds != 0 && c->n_slots + a->n > a->max_holds) {
 		refuse_acquire(arb, c, request, g, WIRE_ERR_HOLDS, a)->m = a->max_holds;
+		return;
+	}
+	if (a->max_holds_per_user != 0 && c->user->n_slots + a->n > a->max_holds_per_user) {
+		struct arb_action *act = refuse_acquire(arb, c, request, g, WIRE_ERR_HOLDS, a);
+
+		act->m = a->max_holds_per_user;
+		act->is_of_user = true;
+		act->uid = c->uid;
 		return;
 	}
 	g->configured = a->configured;

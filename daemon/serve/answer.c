@@ -109,6 +109,10 @@ answer_to(enum wire_verb verb, bool detail, const struct arb_action *action, cha
 	case WIRE_ERR_GROUPS:
 		return ERROR(line, code, "max=%u ", "slotd knows as many groups as it may", action->m);
 	case WIRE_ERR_HOLDS:
+		if (action->is_of_user)
+			return ERROR(line, code, "max=%u uid=%u ",
+			    "this user holds or waits for as many slots as it may", action->m,
+			    action->uid);
 		return ERROR(line, code, "max=%u ", "the connection holds as many slots as it may",
 		    action->m);
 	case WIRE_ERR_LOST:

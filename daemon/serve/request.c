@@ -146,6 +146,7 @@ acquire(struct client *client, const struct wire_request *req)
 	    .drop_on_lapse = group->on_lease_end != 0,
 	    .on_down = (enum arb_on_down)group->on_backend_down,
 	    .max_holds = (uint32_t)config->max_holds,
+	    .max_holds_per_user = (uint32_t)config->max_holds_per_uid,
 	};
 	submit(client, req, &event);
 }

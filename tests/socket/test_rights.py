@@ -72,5 +72,38 @@ class Rights(unittest.TestCase):
         self.check("both-of-all", None, 2009)           # nothing is inherited
 
 
+    def test_what_another_holds(self):
+        """A token is no secret; it helps neither another user nor another connection."""
+        with user(self.slotd, 2001) as a, user(self.slotd, 2001) as b, user(self.slotd, 2009) as other:
+            token = a.expect(r"OK 1 (\d+)", "ACQUIRE open")[1]
+            for client in (b, other):
+                client.expect("ERR nothold .*", f"RELEASE open 1 token={token}")
+                client.expect("OK holds=0 waits=0", "RELEASE *")
+            other.expect("ERR lost .*", f"RESUME open 1 {token}")
+            a.expect("OK", f"RELEASE open 1 token={token}")
+
+
+@needs_root
+class Bounds(unittest.TestCase):
+    def test_holds(self):
+        """Of all groups and connections of a user, and of what it waits for."""
+        with Daemon(CONFIG + "max_holds_per_uid = 3\n") as slotd:
+            with user(slotd, 2001) as a, user(slotd, 2001) as b, user(slotd, 2002) as other:
+                refused = "ERR holds max=3 uid=2001 this user holds or waits for as many slots as it may"
+                a.expect(r"OK 1,2 \d+", "ACQUIRE g limit=2 n=2")
+                b.send("#w ACQUIRE g limit=2 wait=forever")
+                b.expect("OK pong", "PING")
+                for client in (a, b):
+                    client.expect(refused, "ACQUIRE h limit=9")
+                other.expect(r"OK 1,2,3 \d+", "ACQUIRE h limit=9 n=3")
+                a.expect("OK", "RELEASE g 1")
+                b.expect(r"#w OK 1 \d+")
+                a.expect(r"OK 4 \d+", "ACQUIRE h limit=9")
+                b.expect(refused, "ACQUIRE h limit=9")
+                a.expect("OK holds=2 waits=0", "RELEASE *")
+                b.expect(r"OK \d,\d \d+", "ACQUIRE h limit=9 n=2")
+                b.expect(refused, "ACQUIRE h limit=9")
+
+
 if __name__ == "__main__":
     unittest.main()
