@@ -14,7 +14,7 @@
 #include "daemon/core/table.h"
 #include "daemon/log.h"
 
-#define ANSWER_TIME 1000        /* ms that others have to answer */
+#define ANSWER_TIME 1000        /* ms that others have to answer, or to go on with it */
 #define RECORDS_TIME 10000      /* ms that the backend has to be read */
 #define PAUSE 1                 /* ms between two pieces that are made here: so answers take no more
 				   than a part of the loop's time, however many ask */
@@ -312,6 +312,8 @@ on_answer(void *arg, uint64_t id, const struct xch_daemon *from, const char *hos
 		part->is_done = true;
 		g->n_done++;
 		end_if_done(g);
+	} else {
+		set_timer(g->timer, ANSWER_TIME);
 	}
 }
 

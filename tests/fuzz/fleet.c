@@ -358,6 +358,20 @@ fleet_live_limit(struct fleet *f, unsigned group, int64_t limit)
 	send_pushes(f, pushes, n);
 }
 
+/* An operator ends a hold, or, where there is none, has the dead forgotten. */
+void
+fleet_evict(struct fleet *f, unsigned daemon, unsigned group, uint32_t slot)
+{
+	const char *name = fleet_groups[group];
+	uint64_t token = arb_token(f->daemons[daemon].arb, name, slot);
+	struct arb_event e = {.type = ARB_REAP, .reap.group = name};
+
+	if (token != 0)
+		e = (struct arb_event){.type = ARB_EVICT,
+		    .evict = {.group = name, .slot = slot, .token = token}};
+	fleet_step(f, daemon, &e);
+}
+
 /* ------------------------------------------------------------------ begin and end */
 
 void

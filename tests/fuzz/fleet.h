@@ -137,6 +137,7 @@ void fleet_restart(struct fleet *f, unsigned daemon, bool is_stopped);
 void fleet_wipe(struct fleet *f);               /* FLUSHALL: nobody's connection breaks */
 void fleet_copy(struct fleet *f);               /* a replica that gets no more from here on */
 void fleet_fail_over(struct fleet *f, bool is_noticed);
+void fleet_evict(struct fleet *f, unsigned daemon, unsigned group, uint32_t slot);
 void fleet_live_limit(struct fleet *f, unsigned group, int64_t limit);
 
 /* ---- between the two files */

@@ -110,6 +110,12 @@ fault(struct fleet *f, struct input *in)
 	case 4:
 		fleet_fail_over(f, (how & 8) != 0);
 		break;
+	case 5:
+		if ((how & 16) == 0 && how >> 5 != 0) { /* else the limit is taken away, as below */
+			fleet_evict(f, how >> 3 & 1, how >> 6 & 1, 1 + (how >> 5 & 1));
+			break;
+		}
+		/* fallthrough */
 	default:
 		fleet_live_limit(f, how >> 3 & 1, (how & 16) != 0 ? 1 + (int64_t)(how >> 5 & 3) : XCH_NO_LIMIT);
 	}

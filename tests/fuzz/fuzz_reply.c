@@ -1,6 +1,8 @@
-/* Fuzzes what the Redis script says: any bytes as a reply and as a push.  Whatever is taken must
- * lie within bounds, and be no larger than the text has room for. */
+/* Fuzzes what the Redis script and other daemons say: any bytes as a reply, as a push, as a question
+ * to all and as a part of its answer.  Whatever is taken must lie within bounds, and be no larger than the
+ * text has room for. */
 #include "daemon/redis/exchange.h"
+#include "daemon/redis/talk.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +21,27 @@ check_grant(const struct xch_grant *grant, size_t size)
 		seen = grant->slots[i]; /* so that it is read */
 }
 
+/* What another daemon says is within the message, and printable where it goes on to a client. */
+static void
+check_talk(const char *text, size_t size)
+{
+	static struct talk_question question;
+	static struct talk_answer answer;
+
+	if (talk_decode_question(text, size, &question) == 0) {
+		size_t len = strlen(question.line);
+
+		MUST(len > 0 && len < TALK_QUESTION_MAX && len < size);
+		MUST(strpbrk(question.line, "\r\n\x7f") == NULL);
+	}
+	if (talk_decode_answer(text, size, &answer) == 0) {
+		MUST(answer.text >= text && answer.text + answer.len == text + size);
+		MUST(strlen(answer.host) - 1 < XCH_HOST_MAX && strpbrk(answer.host, " \n") == NULL);
+		for (size_t i = 0; i < answer.len; i++)
+			seen = (uint32_t)answer.text[i];
+	}
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -28,6 +51,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct xch_reply re;
 	struct xch_push push;
 
+	check_talk(text, size);
 	if (exchange_decode(&arena, text, size, &re) == 0 && re.status == XCH_OK) {
 		MUST(re.n_granted + re.n_lost + re.n_full + re.n_refused <= size);
 		MUST(re.live_limit >= XCH_NO_LIMIT && re.look >= 0 && re.hot >= 0 && re.grace >= 0);

@@ -9,7 +9,7 @@ const char *const fault_names[N_FAULTS] = {
     [FAULT_SAME] = "same", [FAULT_FAILOVER] = "failover", [FAULT_ABA] = "aba",
     [FAULT_SILENT] = "silent", [FAULT_FLUSH] = "flush", [FAULT_SETLIMIT] = "setlimit",
     [FAULT_TWIN] = "twin", [FAULT_STEP] = "step",
-    [FAULT_ERROR] = "error",
+    [FAULT_ERROR] = "error", [FAULT_EVICT] = "evict",
 };
 
 /* A time that is short, or ends about when a lease does, or lasts. */
@@ -192,6 +192,26 @@ kick_somebody(struct world *w, struct daemon *d)
 		daemon_kick(d, open[rng_between(&w->rng, 0, n)]);
 }
 
+/* An operator ends a hold, or has the dead of a group forgotten. */
+static void
+evict_or_reap(struct world *w, struct daemon *d)
+{
+	const char *group = group_names[rng_between(&w->rng, 0, N_GROUPS)];
+	uint32_t slot = (uint32_t)rng_between(&w->rng, 1, 1 + w->base);
+	uint64_t token = arb_token(d->arb, group, slot);
+
+	if (d->paused)
+		return;
+	if (token != 0) {
+		TRACE(w, "%s takes slot %u of %s back", d->name, slot, group);
+		daemon_step(d, &(struct arb_event){.type = ARB_EVICT,
+		    .evict = {.group = group, .slot = slot, .token = token}});
+	} else {
+		TRACE(w, "%s looks for the dead of %s", d->name, group);
+		daemon_step(d, &(struct arb_event){.type = ARB_REAP, .reap.group = group});
+	}
+}
+
 static void
 ends(struct world *w, struct event *e)
 {
@@ -256,6 +276,9 @@ daemon_fault(struct world *w, enum fault_id fault, struct daemon *d)
 		break;
 	case FAULT_KICK:
 		kick_somebody(w, d);
+		break;
+	case FAULT_EVICT:
+		evict_or_reap(w, d);
 		break;
 	case FAULT_PAUSE:
 		daemon_pause(d, short_or_long(w, 3 * SEC, 30 * SEC));

@@ -33,7 +33,7 @@ const struct profile profiles[] = {
     {.name = "reset", .weight = 1, .all = true, .any_token = true,
 	.faults = FAULT(STEP) | FAULT(FLUSH)},
     {.name = "sole", .weight = 1, .sole = true, .faults = FAULT(CRASH) | FAULT(STOP) |
-	FAULT(PAUSE) | FAULT(KICK)},
+	FAULT(PAUSE) | FAULT(KICK) | FAULT(EVICT)},
     {.name = "solekeep", .weight = 1, .sole = true, .keep = true, .brief = true,
 	.faults = FAULT(CRASH) | FAULT(STOP)},
     {.name = NULL},

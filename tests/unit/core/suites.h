@@ -15,6 +15,7 @@
 	SUITE(live) \
 	SUITE(memory) \
 	SUITE(open) \
+	SUITE(operator) \
 	SUITE(page) \
 	SUITE(proof) \
 	SUITE(resume) \

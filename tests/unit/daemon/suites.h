@@ -9,14 +9,17 @@
 	SUITE(config) \
 	SUITE(config_pages) \
 	SUITE(exchange) \
+	SUITE(gather) \
 	SUITE(listener) \
 	SUITE(lock) \
 	SUITE(log) \
 	SUITE(metrics) \
 	SUITE(page) \
+	SUITE(ps) \
 	SUITE(resolve) \
 	SUITE(server) \
 	SUITE(session) \
+	SUITE(talk) \
 	SUITE(trouble) \
 	SUITE(url)
 
