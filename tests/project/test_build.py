@@ -2,6 +2,7 @@
 are clean."""
 import glob
 import os
+import re
 import subprocess
 import unittest
 
@@ -42,6 +43,14 @@ class Build(unittest.TestCase):
             with self.subTest(path):
                 self.assertEqual(self.clean(os.environ.get("SLOTD", "build/slotd"), "--check-config",
                                             "--config", path), "")
+
+    def test_build_dependencies(self):
+        with open("tests/deps.sh", encoding="utf-8") as file:
+            needed = re.findall(r"^need_module \S+ (\S+)$", file.read(), re.M)
+        self.assertGreaterEqual(len(needed), 4)
+        with open("conf/debian/control", encoding="utf-8") as file:
+            named = file.read().partition("\n\n")[0].replace(",", " ").split()
+        self.assertEqual([package for package in needed if package not in named], [])
 
     def test_scripts(self):
         for script in "tests/deps.sh", "tests/debian13.sh", *glob.glob("tests/debian/*.sh"):
