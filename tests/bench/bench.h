@@ -89,6 +89,7 @@ const char *peer_ask(struct peer *peer, const char *line, const char *start);
 
 /* ---- sections */
 void bench_pair(void);          /* one client: hot and cold */
+void bench_watched(void);       /* while others look */
 void bench_throughput(void);    /* 64 connections */
 void bench_handoff(void);       /* from a holder to the next */
 void bench_hostile(void);       /* beside clients that mean no good */

@@ -1,8 +1,8 @@
 # Benchmarks: they print, and assert nothing about time.
 #
 #   make bench                       all of it, some minutes; BENCH_JSON=FILE writes the figures there too
-#   make bench BENCH="pair handoff"  some sections: pair throughput handoff hostile order commands memory
-#                                    growth script fleet
+#   make bench BENCH="pair handoff"  some sections: pair watched throughput handoff hostile order commands
+#                                    memory growth script fleet
 #   make bench-hostile               what clients that mean no good do to the others
 
 BENCH ?=

@@ -10,6 +10,7 @@
 	SUITE(config_pages) \
 	SUITE(exchange) \
 	SUITE(gather) \
+	SUITE(http) \
 	SUITE(listener) \
 	SUITE(lock) \
 	SUITE(log) \

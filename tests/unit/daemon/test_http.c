@@ -1,0 +1,153 @@
+/* HTTP: what a request means, where the port may be, and what names become in a page. */
+#include "tests/unit/daemon/suites.h"
+
+#include "daemon/http/address.h"
+#include "daemon/http/escape.h"
+#include "daemon/http/request.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define END " HTTP/1.1\r\n\r\n"
+
+static const struct {
+	const char *text;
+	int status;
+	const char *path, *group;       /* of status 200 */
+	bool is_head;
+} requests[] = {
+    {"GET /" END, 200, "/", "", false},
+    {"GET / HTTP/1.0\n\n", 200, "/", "", false},
+    {"HEAD /healthz" END, 200, "/healthz", "", true},
+    {"GET /status.json HTTP/1.1\r\nHost: x\r\nA:\r\n b\r\n\r\n", 200, "/status.json", "", false},
+    {"GET /?group=a" END, 200, "/", "a", false},
+    {"GET /?group=%3Ca%3E%26%25" END, 200, "/", "<a>&%", false},
+    {"GET /?x=1&group=a&y" END, 200, "/", "a", false},
+    {"GET /?group=" END, 200, "/", "", false},
+    {"GET /?groups=a" END, 200, "/", "", false},
+    {"GET /a?b?group=c" END, 200, "/a", "", false},
+    {"GET /" END "more", 200, "/", "", false},
+    {"", 0, NULL, NULL, false},
+    {"GET / HTTP/1.1\r\nHost: x\r\n", 0, NULL, NULL, false},
+    {"GET / HTTP/1.1\r\n\r", 0, NULL, NULL, false},
+    {"\r\n", 0, NULL, NULL, false},
+    {"\r\n\r\n", 400, NULL, NULL, false},
+    {"GET" END, 400, NULL, NULL, false},
+    {"GET / HTTP\r\n\r\n", 400, NULL, NULL, false},
+    {"GET / HTTP/3\r\n\r\n", 505, NULL, NULL, false},
+    {"GET http://h/" END, 400, NULL, NULL, false},
+    {"GET *" END, 400, NULL, NULL, false},
+    {"GET /?group=%" END, 400, NULL, NULL, false},
+    {"GET /?group=%00" END, 400, NULL, NULL, false},
+    {"GET /?group=%ff" END, 400, NULL, NULL, false},
+    {"GET /?group=a%20b" END, 400, NULL, NULL, false},
+    {"GET /12345678901234567890123456789012" END, 404, NULL, NULL, false},
+    {"OPTIONS *" END, 405, NULL, NULL, false},
+    {"GETS /" END, 405, NULL, NULL, false},
+};
+
+START_TEST(request)
+{
+	struct http_request req;
+	const char *text = requests[_i].text;
+
+	ck_assert_msg(http_request_parse(text, strlen(text), &req) == requests[_i].status, "%s", text);
+	if (requests[_i].status != 200)
+		return;
+	ck_assert_str_eq(req.path, requests[_i].path);
+	ck_assert_str_eq(req.group, requests[_i].group);
+	ck_assert_int_eq(req.is_head, requests[_i].is_head);
+}
+END_TEST
+
+/* What has no end does not grow. */
+START_TEST(too_long)
+{
+	static char text[HTTP_HEAD_MAX];
+	struct http_request req;
+
+	memset(text, 'x', sizeof text);
+	memcpy(text, "GET / HTTP/1.1\r\n", 16);
+	ck_assert_int_eq(http_request_parse(text, sizeof text - 1, &req), 0);
+	ck_assert_int_eq(http_request_parse(text, sizeof text, &req), 431);
+}
+END_TEST
+
+static const struct {
+	const char *text;
+	int any, loopback;      /* what is returned with is_any, and without */
+} addresses[] = {
+    {"127.0.0.1:1", 0, 0},
+    {"127.255.255.255:65535", 0, 0},
+    {"[::1]:9717", 0, 0},
+    {"/run/slotd/http.sock", 0, 0},
+    {"128.0.0.1:1", 0, -1},
+    {"0.0.0.0:1", 0, -1},
+    {"[::]:1", 0, -1},
+    {"[::ffff:127.0.0.1]:1", 0, -1},
+    {"127.0.0.1", -1, -1},
+    {"127.0.0.1:0", -1, -1},
+    {"[::1]", -1, -1},
+    {"localhost:1", -1, -1},
+    {"@abstract", -1, -1},
+};
+
+START_TEST(address)
+{
+	struct address parsed;
+	const char *text = addresses[_i].text;
+	char why[128];
+
+	ck_assert_msg(address_parse(text, true, &parsed, why, sizeof why) == addresses[_i].any,
+	    "%s", text);
+	ck_assert_msg(address_parse(text, false, &parsed, why, sizeof why) == addresses[_i].loopback,
+	    "%s", text);
+	ck_assert_int_eq(parsed.path != NULL, text[0] == '/');
+}
+END_TEST
+
+static const struct {
+	const char *text, *html, *json, *url;
+} escapes[] = {
+    {"", "", "\"\"", ""},
+    {"plain-1.2_3~", "plain-1.2_3~", "\"plain-1.2_3~\"", "plain-1.2_3~"},
+    {"<b>", "&lt;b&gt;", "\"\\u003cb>\"", "%3Cb%3E"},
+    {"a&'\"", "a&amp;&#39;&quot;", "\"a&'\\u0022\"", "a%26%27%22"},
+    {"\\u", "\\u", "\"\\u005cu\"", "%5Cu"},
+    {"\xc3\xbc b", "\xc3\xbc b", "\"\xc3\xbc b\"", "%C3%BC%20b"},
+};
+
+static void
+check(bool (*escape)(struct output *, const char *), const char *text, const char *expected)
+{
+	struct output out = {0};
+
+	ck_assert(escape(&out, text) && output_add(&out, "", 1));
+	ck_assert_str_eq(out.bytes + out.start, expected);
+	output_clear(&out);
+}
+
+START_TEST(escape)
+{
+	check(escape_html, escapes[_i].text, escapes[_i].html);
+	check(escape_json, escapes[_i].text, escapes[_i].json);
+	check(escape_url, escapes[_i].text, escapes[_i].url);
+}
+END_TEST
+
+#define N_OF(table) (int)(sizeof(table) / sizeof((table)[0]))
+
+Suite *
+http_suite(void)
+{
+	Suite *s = suite_create("http");
+	TCase *tc = tcase_create("http");
+
+	suite_add_tcase(s, tc);
+	tcase_add_loop_test(tc, request, 0, N_OF(requests));
+	tcase_add_test(tc, too_long);
+	tcase_add_loop_test(tc, address, 0, N_OF(addresses));
+	tcase_add_loop_test(tc, escape, 0, N_OF(escapes));
+	return s;
+}
