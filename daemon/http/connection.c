@@ -44,6 +44,8 @@ reason(int status)
 		return "Not Found";
 	case 405:
 		return "Method Not Allowed";
+	case 421:
+		return "Misdirected Request";
 	case 431:
 		return "Request Header Fields Too Large";
 	case 503:
@@ -115,6 +117,8 @@ read_on(struct connection *connection)
 	}
 	connection->n_read += n > 0 ? (size_t)n : 0;
 	status = http_request_parse(connection->bytes, connection->n_read, &connection->request);
+	if (status == 200 && connection->request.is_by_name && connection->http->is_local)
+		status = 421;
 	if (status == 0) {
 		wait_for(connection, EV_READ);
 	} else {

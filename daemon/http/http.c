@@ -79,15 +79,6 @@ http_asked(struct http *http)
 
 /* ---------------------------------------------------------------- connections */
 
-static void
-accept_again(struct http *http)
-{
-	if (http->readable == NULL || (!http->is_full && !http->is_out))
-		return;
-	http->is_full = http->is_out = false;
-	event_add(http->readable, NULL);
-}
-
 void
 http_close(struct http *http, struct connection *connection)
 {
@@ -95,7 +86,8 @@ http_close(struct http *http, struct connection *connection)
 	http->n_connections--;
 	connection_free(connection);
 	if (http->is_full)
-		accept_again(http);
+		event_add(http->readable, NULL);
+	http->is_full = false;
 }
 
 /* Whoever has been here longest and is not about to be answered makes room: else those who say nothing
@@ -122,7 +114,8 @@ make_room(struct http *http)
 static void
 out_of_descriptors(struct http *http)
 {
-	log_warn("HTTP: accept");
+	if (!http->is_out)
+		log_warn("HTTP: accept");
 	http->is_out = true;
 	event_del(http->readable);
 	start_timer(http->retry, RETRY_MS * NSEC_MS);
@@ -145,6 +138,7 @@ on_readable(evutil_socket_t listen_fd, short what, void *arg)
 				out_of_descriptors(http);
 			return;
 		}
+		http->is_out = false;
 		connection = connection_new(http, fd);
 		if (connection == NULL)
 			continue;
@@ -210,10 +204,10 @@ on_retry(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	if (http->fd < 0)
 		open_ip(http);
-	if (http->fd >= 0 && http->readable == NULL)
+	if (http->readable != NULL)
+		event_add(http->readable, NULL);
+	else if (http->fd >= 0)
 		start(http);
-	else
-		accept_again(http);
 }
 
 struct http *
@@ -237,6 +231,7 @@ http_new(struct server *server, const struct config *config)
 	if (address_parse(http->listen, config->metrics.any_address, &http->address, why,
 	    sizeof why) < 0)
 		fatalx("HTTP: %s: %s", http->listen, why);      /* it was checked */
+	http->is_local = http->address.path == NULL && !config->metrics.any_address;
 	if (http->address.path != NULL)
 		http->fd = unix_socket_bind(&http->bound, http->address.path, config, BACKLOG);
 	else

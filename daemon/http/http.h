@@ -28,13 +28,16 @@ struct http {
 	struct server *server;
 	char *listen;                   /* where, as configured; owned */
 	struct address address;
+	bool is_local;                  /* only this host can connect there, and browsers on it; so what
+					   asks for a name is a page of a foreign site, whose name
+					   has been pointed here to read ours */
 	int fd;                         /* -1: another has the address; it is tried again */
 	struct unix_socket bound;
 	struct event *readable;         /* NULL if there is no fd */
 	struct event *retry;            /* without a descriptor, or the address */
 	struct event *work;             /* when the next answer may be made */
 	bool is_full;                   /* not accepting until a connection is closed */
-	bool is_out;                    /* ... until `retry` */
+	bool is_out;                    /* of descriptors, or the address: as last logged */
 	unsigned n_connections;
 	TAILQ_HEAD(, connection) connections;   /* the oldest first */
 	nsec rest_until;

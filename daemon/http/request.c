@@ -1,10 +1,12 @@
 /* A request in HTTP, as far as it concerns us: which page, of which group.  Pure.
  *
- * Only the first line counts.  A header could not change the answer: there is one version of each
- * page, in one language, and each connection is closed behind its answer. */
+ * Of the headers only Host counts.  The others could not change the answer: there is one version of
+ * each page, in one language, and each connection is closed behind its answer. */
 #include "daemon/http/request.h"
 
+#include <ctype.h>
 #include <string.h>
+#include <strings.h>
 
 #define GROUP "group="
 
@@ -66,6 +68,42 @@ parse_target(const char *s, size_t len, struct http_request *req)
 	return query != NULL ? parse_query(query + 1, s + len, req) : 200;
 }
 
+/* "localhost", "127.0.0.1" or "[::1]", with a port or without; numbers and dots are no name, nor is
+ * what stands in [ ]. */
+static bool
+is_name(const char *host, size_t len)
+{
+	const char *colon;
+	size_t i;
+
+	if (len == 0 || host[0] == '[')
+		return false;
+	colon = memchr(host, ':', len);
+	if (colon != NULL)
+		len = (size_t)(colon - host);
+	for (i = 0; i < len && (isdigit((unsigned char)host[i]) || host[i] == '.'); i++)
+		;
+	return i < len && (len != 9 || strncasecmp(host, "localhost", len) != 0);
+}
+
+/* headers: from the first line's end to the empty line, with all that is behind it. */
+static bool
+is_by_name(const char *headers, size_t len)
+{
+	const char *line = headers, *end = headers + len, *lf, *host;
+
+	while ((lf = memchr(line, '\n', (size_t)(end - line))) != NULL) {
+		if (lf - line > 5 && strncasecmp(line, "host:", 5) == 0) {
+			size_t n, pos = 5;
+
+			n = wire_word(line, (size_t)(lf - line) - (lf[-1] == '\r'), &pos, &host);
+			return is_name(host, n);
+		}
+		line = lf + 1;
+	}
+	return false;
+}
+
 int
 http_request_parse(const char *bytes, size_t len, struct http_request *req)
 {
@@ -83,6 +121,7 @@ http_request_parse(const char *bytes, size_t len, struct http_request *req)
 	version_len = wire_word(bytes, line_len, &pos, &version);
 	if (!is_word(version, version_len, "HTTP/1.1") && !is_word(version, version_len, "HTTP/1.0"))
 		return version_len > 5 && memcmp(version, "HTTP/", 5) == 0 ? 505 : 400;
+	req->is_by_name = is_by_name(lf + 1, len - (size_t)(lf + 1 - bytes));
 	req->is_head = is_word(method, method_len, "HEAD");
 	if (!req->is_head && !is_word(method, method_len, "GET"))
 		return 405;

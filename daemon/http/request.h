@@ -12,6 +12,7 @@
 
 struct http_request {
 	bool is_head;                   /* HEAD, else GET */
+	bool is_by_name;                /* its Host is neither an address nor localhost */
 	char path[HTTP_PATH_MAX + 1];   /* as sent, without what begins with "?" */
 	char group[WIRE_GROUP_MAX + 1]; /* of ?group=, decoded; "": none was given */
 };

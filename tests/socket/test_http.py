@@ -39,21 +39,32 @@ class Port(unittest.TestCase):
                                  ("GET /?group=%zz HTTP/1.1", 400), ("GET /?group=a%0ab HTTP/1.1", 400),
                                  ("GET /healthz HTTP/2.0", 505), ("GET /healthz SPDY/1", 400)):
                 with self.subTest(line=line[:40]):
-                    self.assertEqual(ask(self.where, line + "\r\nHost: x\r\n\r\n").status, status)
+                    self.assertEqual(ask(self.where, line + "\r\nHost: localhost\r\n\r\n").status, status)
             self.assertEqual(ask(self.where, "POST / HTTP/1.1\r\n\r\n").headers["allow"], "GET, HEAD")
             self.assertEqual(ask(self.where, "GET / HTTP/1.1\r\nX: " + "x" * 8192).status, 431)
+
+    def test_foreign_names(self):
+        """A page of a foreign site, whose name has been pointed at the port, cannot read it."""
+        with served(self.config):
+            for host, status in (("evil.example", 421), ("evil.example:9717", 421), ("127.0.0.1.evil.example", 421),
+                                 ("localhost.evil.example", 421), ("localhost", 200), ("LOCALHOST:9717", 200),
+                                 ("127.0.0.1:9717", 200), ("[::1]:9717", 200), ("", 200)):
+                answer = ask(self.where, f"GET /status.json HTTP/1.1\r\nAccept: x\r\nhOST:  {host}\r\n\r\n")
+                self.assertEqual(answer.status, status, host)
+        with served(self.config + "any_address = yes\n"):
+            self.assertEqual(ask(self.where, "GET / HTTP/1.1\r\nHost: build7.example\r\n\r\n").status, 200)
 
     def test_old_and_odd(self):
         with served(self.config):
             for request in ("GET /healthz HTTP/1.0\n\n", "GET /healthz?x=1 HTTP/1.1\r\nA: b\r\n\r\n"):
                 self.assertEqual(ask(self.where, request).text, "ok\n")
-            answer = ask(self.where, "HEAD /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+            answer = ask(self.where, "HEAD /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
             self.assertEqual((answer.status, answer.headers["content-length"], answer.body), (200, "3", b""))
 
     def test_byte_by_byte(self):
         with served(self.config), Web(self.where) as web:
             web.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            for byte in b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n":
+            for byte in b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n":
                 web.socket.sendall(bytes([byte]))
             self.assertEqual(Answer(web.read()).status, 200)
 

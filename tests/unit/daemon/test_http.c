@@ -47,6 +47,32 @@ static const struct {
     {"GETS /" END, 405, NULL, NULL, false},
 };
 
+static const struct {
+	const char *header;
+	bool is_by_name;
+} hosts[] = {
+    {"A: b\r\n", false},
+    {"Host: localhost:1\r\n", false},
+    {"host:127.0.0.1\r\n", false},
+    {"Host: [::1]:1\r\n", false},
+    {"Host:\r\n", false},
+    {"Host: x\r\n", true},
+    {"HOST:\tlocalhost.x\n", true},
+    {"A: b\r\nHost: 127.0.0.1.x:1\r\n", true},
+    {"X-Host: localhost\r\nHost: evil\r\n", true},
+};
+
+START_TEST(host)
+{
+	char text[128];
+	struct http_request req;
+
+	snprintf(text, sizeof text, "GET / HTTP/1.1\r\n%s\r\n", hosts[_i].header);
+	ck_assert_int_eq(http_request_parse(text, strlen(text), &req), 200);
+	ck_assert_msg(req.is_by_name == hosts[_i].is_by_name, "%s", text);
+}
+END_TEST
+
 START_TEST(request)
 {
 	struct http_request req;
@@ -146,6 +172,7 @@ http_suite(void)
 
 	suite_add_tcase(s, tc);
 	tcase_add_loop_test(tc, request, 0, N_OF(requests));
+	tcase_add_loop_test(tc, host, 0, N_OF(hosts));
 	tcase_add_test(tc, too_long);
 	tcase_add_loop_test(tc, address, 0, N_OF(addresses));
 	tcase_add_loop_test(tc, escape, 0, N_OF(escapes));
