@@ -54,14 +54,22 @@ of_redis(const struct server *server)
 	return loop_grace(server->loop, NULL) > 0 ? "Redis is up, in its grace" : "Redis is up";
 }
 
+/* Why nothing is granted, if that is somebody's will. */
+static const char *
+of_end(const struct server *server)
+{
+	if (server->is_stopping)
+		return "stopping: ";
+	return loop_is_drained(server->loop) ? "draining: " : "";
+}
+
 static void
 compose(const struct server *server, char *status)
 {
 	struct arb_stats stats;
-	const char *doing = server->is_stopping ? "stopping: " : "";
 
 	arb_stats(loop_arb(server->loop), &stats);
-	snprintf(status, STATUS_MAX, "STATUS=%sgroups %u, holds %u, waiters %u; %s", doing,
+	snprintf(status, STATUS_MAX, "STATUS=%sgroups %u, holds %u, waiters %u; %s", of_end(server),
 	    stats.groups, stats.holds + stats.open, stats.waiters, of_redis(server));
 }
 

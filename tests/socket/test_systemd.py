@@ -131,6 +131,8 @@ class Service(InDirectory):
             client.expect("OK", "RELEASE g 1")
             client.expect(r"#w OK 1 \d+")
             told += self.until(notify, "STATUS=groups 1, holds 1, waiters 0; this host alone")
+            client.expect("OK draining=yes .*", "DRAIN on")
+            told += self.until(notify, "STATUS=draining: .*")
         told = [line for line in told if line.startswith("STATUS=")]
         self.assertEqual(sorted(set(told)), sorted(told))       # once each: what changes
         self.terminate()
