@@ -48,6 +48,12 @@ find(const struct tallies *tallies, const char *group)
 	return tally;
 }
 
+const struct tally *
+tally_find(const struct tallies *tallies, const char *group)
+{
+	return find(tallies, group);
+}
+
 /* The shared one if there is no memory. */
 static struct tally *
 make(struct tallies *tallies, const char *group)

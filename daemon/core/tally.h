@@ -66,7 +66,10 @@ void tallies_fini(struct tallies *tallies);
 /* The tally of a group; never NULL, but the shared one where there is no room for its own. */
 struct tally *tally_of(struct tallies *tallies, const char *group);
 
-/* The same for a group that is to have its own in any case; only without memory it has not. */
+/* The tally of its own that a group has; NULL: none. */
+const struct tally *tally_find(const struct tallies *tallies, const char *group);
+
+/* As tally_of() for a group that is to have its own in any case; only without memory it has not. */
 struct tally *tally_keep(struct tallies *tallies, const char *group);
 
 void tally_refused(struct tally *tally, enum wire_code code);

@@ -10,6 +10,7 @@
 
 #include "daemon/clock.h"
 #include "daemon/config.h"
+#include "daemon/core/tally.h"
 #include "daemon/loop.h"
 #include "daemon/metrics/metrics.h"
 #include "daemon/serve/server.h"
@@ -118,6 +119,18 @@ report_limit(const struct server *server, const struct arb_group_status *status,
 	return -1;
 }
 
+/* Since slotd was started, however often the group was forgotten meanwhile. */
+static struct word
+grants(const struct server *server, const char *name)
+{
+	const struct tally *tally = tally_find(loop_tallies(server->loop), name);
+	uint64_t n = 0;
+
+	for (int way = 0; tally != NULL && way < TALLY_N_WAYS; way++)
+		n += tally->grants[way];
+	return number_or_dash(tally != NULL, (long long)n);
+}
+
 static bool
 add_status(const struct server *server, const char *name, nsec now, const char *before,
     struct output *out)
@@ -139,8 +152,8 @@ add_status(const struct server *server, const char *name, nsec now, const char *
 	    number_or_dash(status.waiting > 0, age_ms(status.oldest, now)).text,
 	    is_shared ? "redis" : "memory") &&
 	    (!is_shared || add_shared(server, &status, now, out)) &&
-	    output_printf(out, " unproven=%u open=%u draining=%s\n", status.unproven, status.open,
-	    loop_is_drained(server->loop) ? "yes" : "no");
+	    output_printf(out, " unproven=%u open=%u draining=%s grants=%s\n", status.unproven,
+	    status.open, loop_is_drained(server->loop) ? "yes" : "no", grants(server, name).text);
 }
 
 struct names {

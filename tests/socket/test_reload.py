@@ -293,7 +293,7 @@ class Drain(Case):
         b.expect("ERR unavailable retry=1000 reason=drain .*", "ACQUIRE new limit=1 wait=0")
         b.expect(f"OK 1 {token}", f"RESUME h 1 {token}")
         b.expect("OK", "RELEASE h 1")
-        b.expect("OK .* idle=0 .* draining=yes", "STATUS h")
+        b.expect("OK .* idle=0 .* draining=yes .*", "STATUS h")
         a.expect("OK", "RELEASE g 1")
         reload(slotd, LIMIT % 2)                        # goes on
         a.expect("OK draining=yes held=0", "DRAIN")

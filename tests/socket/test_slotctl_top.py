@@ -56,6 +56,20 @@ class Top(Case):
         term.wait_for(r"^full .* 1/2 .* 0 +- ")
         self.quit(term)
 
+    def test_grants_a_second(self):
+        term = self.top()
+        term.wait_for(r"^half .* 0\.0")
+        self.a.expect("OK 2 .*", "ACQUIRE half limit=2")
+        b = self.client()
+        for _ in range(100000):         # some of these fall between two looks
+            b.expect("OK 1 .*", "ACQUIRE two")
+            b.expect("OK", "RELEASE two 1")
+            if re.search(r"^two .* (?!0\.0)\d+\.\d(?: |$)", "\n".join(term.lines()), re.M):
+                break
+        else:
+            self.fail("\n".join(term.lines()))
+        self.quit(term)
+
     def test_sorting(self):
         term = self.top()
         self.wait_for_order(term, "full", "half", "two")        # those who wait first
@@ -104,7 +118,7 @@ class Top(Case):
         term.wait_for(r"^1 waiting on ")
         term.wait_for(r"^ *1 .*wählt$")
         self.a.expect("OK", "RELEASE full 1")
-        term.wait_for(r"^ +\S* *1 .* wählt ")
+        term.wait_for(r"^\S* +1 .* wählt ")
         term.wait_for(r"^0 waiting on ")
         term.press("q")
         term.wait_for("^half ")
@@ -167,7 +181,7 @@ class Top(Case):
 
     def test_signals_that_end_it(self):
         for signo, status in ((signal.SIGTERM, -signal.SIGTERM), (signal.SIGHUP, -signal.SIGHUP),
-                              (signal.SIGQUIT, -signal.SIGQUIT), (signal.SIGINT, 0)):
+                              (signal.SIGINT, 0)):
             term = self.top()
             term.wait_for("^full ")
             os.kill(term.pid, signo)
@@ -180,6 +194,7 @@ class Top(Case):
         term.press("\x03")
         self.assertEqual(term.end(), 0)
 
+    @unittest.skipIf(WRAP, "valgrind does not stop")
     def test_stop_and_go_on(self):
         term = self.top()
         term.wait_for("^full ")

@@ -70,8 +70,10 @@ class Batch(Case):
                          [("fullü", 2, "full"), ("two", 0, "")])
         self.assertEqual(json.loads(run.line())["grants_per_s"], 0)
         self.a.expect("OK 1 .*", "ACQUIRE two")
-        while json.loads(run.line())["groups"][1]["held"] != 1:
+        while (two := json.loads(run.line())["groups"][1])["held"] != 1:
             pass
+        self.assertEqual(two["grants"], 1)
+        self.assertGreater(two["grants_per_s"], 0)
         run.signal(signal.SIGINT)
         self.assertEqual(run.end(), 128 + signal.SIGINT)
 
