@@ -82,6 +82,33 @@ check_waiters(const struct arb *arb, const struct group *g)
 			    waiter_class_deferred(arb, g, cls));
 }
 
+static uint64_t
+sum(const uint64_t *v, unsigned n)
+{
+	uint64_t all = 0;
+
+	while (n-- > 0)
+		all += v[n];
+	return all;
+}
+
+/* Each request, hold and loss is counted once; but tallies that outlive an arbiter have those of others
+ * too. */
+static void
+check_tally(const struct arb *arb)
+{
+	const struct tally *t = &arb->uncounted.other;
+
+	if (arb->conf.tallies != &arb->uncounted)
+		return;
+	assert(sum(t->results, TALLY_N_RESULTS) + sum(t->grants, TALLY_N_WAYS) + arb->stats.waiters ==
+	    arb->stats.acquires);
+	assert(sum(t->wait.n, HISTOGRAM_BOUNDS + 1) == sum(t->grants, TALLY_N_WAYS));
+	assert(sum(t->hold.n, HISTOGRAM_BOUNDS + 1) + arb->n_holds == arb->stats.grants);
+	assert(sum(t->losses, ARB_N_LOST) == arb->stats.losts && t->exchanges == arb->stats.exchanges);
+	assert(t->unproven == arb->stats.unproven && t->kept == arb->stats.kept);
+}
+
 void
 arb_check(const struct arb *arb)
 {
@@ -106,6 +133,7 @@ arb_check(const struct arb *arb)
 		}
 	}
 	assert(held == arb->n_holds && cells == arb->cells.n_used);
+	check_tally(arb);
 	TABLE_FOREACH (c, next_client, &arb->clients) {
 		lost = 0;
 		TAILQ_FOREACH (h, &c->lost, of_client) {
