@@ -4,10 +4,12 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "client/slot.h"
+#include "client/slotctl/fleet.h"
 #include "client/slotctl/rows.h"
 
 #define TIME_WIDTH 11           /* of "14:03:22 ~ " */
@@ -205,6 +207,16 @@ print(struct follow *f, struct look *new, bool is_first)
 
 /* ------------------------------------------------------------------------------ asking */
 
+/* Says how much of the fleet is in it, when that is not as it was. */
+static void
+say_fleet(const struct look *last, const struct look *new)
+{
+	const char *before = last->answer.fleet, *now = new->answer.fleet;
+
+	if (now != NULL && (before == NULL || strcmp(before, now) != 0))
+		fleet_say(&new->answer);
+}
+
 /* -> 0 to go on, or an exit status */
 static int
 look_again(struct follow *f)
@@ -223,6 +235,7 @@ look_again(struct follow *f)
 		look_free(&new);
 		return slotd_is_away(f, SLOT_ENOMEM);
 	}
+	say_fleet(&f->last, &new);
 	return print(f, &new, false);
 }
 
@@ -236,6 +249,8 @@ ctl_follow(const struct ctl *c, const char *verb, const struct column *columns, 
 
 	end_at_interrupt();
 	code = look(&f, &first);
+	if (code == 0)
+		say_fleet(&f.last, &first);
 	status = code != 0 ? ctl_explain(c, code, f.conn, errno) : print(&f, &first, true);
 	while (status == 0) {
 		nanosleep(&interval, NULL);

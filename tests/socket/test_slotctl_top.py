@@ -4,6 +4,8 @@ import re
 import signal
 import unittest
 
+from fleet import fleet, no_grace
+from redis import Redis
 from screen import Terminal
 from slotctl import Case
 from slotd import SLOTCTL, WRAP
@@ -123,6 +125,33 @@ class Top(Case):
         term.press("q")
         term.wait_for("^half ")
         self.quit(term)
+
+    def test_a_fleet(self):
+        with Redis() as redis, fleet(redis, 2, no_grace(redis) + "[group g]\nlimit = 4\n",
+                                     (".*",)) as (one, two):
+            with one.client() as a, two.client() as b:
+                a.expect("OK 1 .*", "ACQUIRE g label=here")
+                b.expect("OK 2 .*", "ACQUIRE g label=there")
+                a.send("#w ACQUIRE g limit=2 wait=forever label=waits")
+                term = self.top(SLOTD_SOCKET=one.socket)
+                term.wait_for("^Redis is up$")
+                term.wait_for(r"^g +\[\|+:+ +\] +1/4 +2 ")
+                term.press("/g" + ENTER + ENTER)
+                term.wait_for("^2 slots held on all hosts\nHOST .*COMMAND ")
+                term.wait_for(r"^\S+ +1 .* here ")
+                term.wait_for(r"^\S+ +2 .* there ")
+                term.wait_for("^1 waiting on all hosts\nPLACE .*\n +1 .* waits$")
+                two.process.send_signal(signal.SIGSTOP)
+                try:
+                    term.wait_for(r"held \(1 of 2 hosts answer\)")
+                finally:
+                    two.process.send_signal(signal.SIGCONT)
+                term.wait_for("^2 slots held on all hosts")
+                term.press("q/" + ESCAPE)
+                redis.end()
+                term.wait_for("^Redis is away: ")
+                term.wait_for("^g .* Redis is away$")
+                self.quit(term)
 
     def test_help(self):
         term = self.top()

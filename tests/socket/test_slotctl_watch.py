@@ -76,6 +76,24 @@ class Watch(Case):
         self.assertEqual((sign, cells[0]), ("+", "1"))
         self.interrupt(run)
 
+    def test_ps(self):
+        a = self.client()
+        a.expect("OK 1 .*", "ACQUIRE two label=first")
+        run = self.watch("ps")
+        title = self.row(run)[1]
+        self.assertEqual(self.row(run)[1][-1], "first")
+        a.expect("OK 2 .*", "ACQUIRE two label=second")
+        sign, cells = self.row(run)
+        self.assertEqual((sign, cells[title.index("SLOT")], cells[-1]), ("+", "2", "second"))
+        a.send("#w ACQUIRE two wait=forever label=third")
+        sign, cells = self.row(run)
+        self.assertEqual((sign, cells[title.index("PLACE")], cells[-1]), ("+", "1", "third"))
+        a.expect("OK", "RELEASE two 2")
+        rows = [self.row(run) for _ in range(3)]
+        self.assertEqual([(sign, cells[-1]) for sign, cells in rows],
+                         [("-", "second"), ("-", "third"), ("+", "third")])
+        self.interrupt(run)
+
     def test_holders_in_json(self):
         a = self.client()
         a.expect("OK 1 .*", "ACQUIRE j limit=9 label=%22x")

@@ -53,11 +53,35 @@ write_table(FILE *to, const struct answer *answer, const struct column *columns,
 		table_print_row(to, &table, answer->line[i]);
 }
 
+static int
+number(const char *line, const char *key)
+{
+	struct field f;
+
+	return line != NULL && field_find(line, key, &f) ? atoi(f.value) : 0;
+}
+
+/* Of which hosts this is. */
+static void
+say_where(const struct picture *picture, char *where, size_t size)
+{
+	int hosts = number(picture->holders.fleet, "hosts");
+	int answered = number(picture->holders.fleet, "answered");
+
+	if (!picture->of_all_hosts || !picture->is_redis_up)
+		snprintf(where, size, "on this host");
+	else if (answered == hosts)
+		snprintf(where, size, "on all hosts");
+	else
+		snprintf(where, size, "(%d of %d hosts answer)", answered, hosts);
+}
+
 static void
 write_details(FILE *to, const struct picture *picture)
 {
-	const char *where = picture->of_all_hosts ? "on all hosts" : "on this host";
+	char where[64];
 
+	say_where(picture, where, sizeof where);
 	fprintf(to, "%c%zu slot%s held %s\n", BOLD, picture->holders.n,
 	    picture->holders.n == 1 ? "" : "s", where);
 	write_table(to, &picture->holders, holder_columns,
@@ -141,26 +165,26 @@ void
 draw_help(struct ui *ui, int from, int to)
 {
 	char text[] =
-	    "\1A row for each group: what is held here of its limit\n"
-	    "[|||::   ]      held here (|), in use on other hosts (:)\n"
-	    "HELD/LIMIT      slots that clients of this host hold, of so many for all hosts\n"
-	    "IN USE          on all hosts, as last heard\n"
-	    "IDLE            kept here, ready for the next\n"
-	    "WAIT, OLDEST    how many wait here, and the first of them for how long\n"
-	    "GRANTS/S        slots given since the last look\n"
-	    "STATE           what is to be known: full, paused, draining, grace, Redis is away ...\n"
+	    "\1A row for each group: what is held of its limit\n"
+	    "[|||::    ]    held here (|), in use on other hosts (:)\n"
+	    "HELD/LIMIT     slots held on this host, of so many for all hosts\n"
+	    "IN USE         on all hosts, as last heard\n"
+	    "IDLE           kept here, ready for the next\n"
+	    "WAIT, OLDEST   how many wait here, and the first of them for how long\n"
+	    "GRANTS/S       slots given here since the last look\n"
+	    "STATE          full, paused, draining, grace, Redis is away ...\n"
 	    "\n"
 	    "\1Keys\n"
-	    "Up Down k j     move; also PgUp, PgDn, Home, End, g, G\n"
-	    "Enter           who holds and who waits in that group\n"
-	    "/               show only the groups with this in their name; or a pattern: * ? [a-z]\n"
-	    "                Enter keeps the filter, Escape takes it away\n"
-	    "< >             sort by the column before or behind; the title is underlined\n"
-	    "r               turn the order round\n"
-	    "+ -             look less, or more often\n"
-	    "Space           look now\n"
-	    "^L              draw the screen anew\n"
-	    "q, Escape       back; q leaves\n";
+	    "Up Down k j    move; also PgUp, PgDn, Home, End, g, G\n"
+	    "Enter          who holds and who waits in that group\n"
+	    "/              show the groups with this in their name, or like this: * ? [a-z]\n"
+	    "               Enter keeps the filter, Escape takes it away\n"
+	    "< >            sort by the column before or behind; its title is underlined\n"
+	    "r              turn the order round\n"
+	    "+ -            look less, or more often\n"
+	    "Space          look now\n"
+	    "^L             draw the screen anew\n"
+	    "q, Escape      back; q leaves\n";
 
 	draw_lines(ui, from, to, text);
 }

@@ -244,6 +244,7 @@ sort_out(struct picture *picture, struct answer *ps)
 			free(ps->line[i]);
 	}
 	free(ps->line);
+	holders->fleet = ps->fleet;
 }
 
 /* -> a code of libslot */
@@ -262,9 +263,9 @@ ask_details(struct eye *eye, struct picture *picture)
 			sort_out(picture, &ps);
 			return 0;
 		}
-		if (code != SLOT_EUNKNOWN && code != SLOT_EINVAL)
+		if (code != SLOT_EUNKNOWN && code != SLOT_EUNAVAILABLE)
 			return code;
-		eye->has_no_ps = true;
+		eye->has_no_ps = code == SLOT_EUNKNOWN;         /* else too many ask just now */
 	}
 	code = answer_get(eye->conn, "HOLDERS", picture->group, &picture->holders);
 	if (code == 0)

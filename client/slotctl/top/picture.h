@@ -42,7 +42,7 @@ struct picture {
 
 	char *group;            /* whose details these are; NULL: none were asked for */
 	struct answer holders, waiters;
-	bool of_all_hosts;      /* they are, else those of this host */
+	bool of_all_hosts;      /* they are, as far as holders.fleet says; else those of this host */
 };
 
 /* Who looks. */
@@ -50,7 +50,7 @@ struct eye {
 	const struct ctl *c;
 	struct slot_conn *conn; /* owned; NULL: slotd is away, or not asked yet */
 	char version[VALUE_SIZE];       /* of the slotd at its other end */
-	bool has_no_ps;         /* it cannot be asked about other hosts */
+	bool has_no_ps;         /* it is too old to be asked about other hosts */
 };
 
 /* Looks, with the details of a group unless that is NULL.  -> a picture, which is the caller's, and
