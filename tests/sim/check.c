@@ -19,7 +19,8 @@
 /* The outages under which S7 may fail: nobody can say where the idle slots are. */
 #define BLIND (FAULT(BREAK) | FAULT(PAUSE) | FAULT(PARTITION) | FAULT(CRASH) | FAULT(STOP) | \
 	FAULT(TWIN) | FAULT(STALL) | FAULT(FREEZE) | FAULT(RESTART) | FAULT(SAME) |             \
-	FAULT(FAILOVER) | FAULT(SILENT) | FAULT(FLUSH) | FAULT(STEP) | FAULT(SETLIMIT))
+	FAULT(FAILOVER) | FAULT(SILENT) | FAULT(FLUSH) | FAULT(STEP) | FAULT(SETLIMIT) |            \
+	FAULT(RELOAD))
 
 /* ------------------------------------------------------------------ what clients believe */
 

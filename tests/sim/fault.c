@@ -9,7 +9,8 @@ const char *const fault_names[N_FAULTS] = {
     [FAULT_SAME] = "same", [FAULT_FAILOVER] = "failover", [FAULT_ABA] = "aba",
     [FAULT_SILENT] = "silent", [FAULT_FLUSH] = "flush", [FAULT_SETLIMIT] = "setlimit",
     [FAULT_TWIN] = "twin", [FAULT_STEP] = "step",
-    [FAULT_ERROR] = "error", [FAULT_EVICT] = "evict",
+    [FAULT_ERROR] = "error", [FAULT_EVICT] = "evict", [FAULT_RELOAD] = "reload",
+    [FAULT_DRAIN] = "drain",
 };
 
 /* A time that is short, or ends about when a lease does, or lasts. */
@@ -212,6 +213,48 @@ evict_or_reap(struct world *w, struct daemon *d)
 	}
 }
 
+/* The host's configuration changes: its daemon reads it, and those after it. */
+static void
+reload(struct world *w, struct daemon *d)
+{
+	if (d->paused || d->host->configured == XCH_NO_LIMIT)
+		return;
+	d->host->configured = rng_between(&w->rng, w->base, w->base + 4);
+	TRACE(w, "%s is configured anew: limit %lld", d->name, (long long)d->host->configured);
+	for (int i = 0; i < N_GROUPS; i++)
+		daemon_step(d, &(struct arb_event){.type = ARB_CONFIGURE, .configure = {
+		    .group = group_names[i], .limit = d->host->configured,
+		    .drop_on_lapse = w->drop, .on_down = w->on_down}});
+}
+
+static void
+set_drained(struct world *w, struct daemon *d, bool on)
+{
+	TRACE(w, "%s is drained%s", d->name, on ? "" : " no more");
+	d->drained = on;
+	daemon_step(d, &(struct arb_event){.type = ARB_DRAIN, .drain = on});
+}
+
+static void
+drain_ends(struct world *w, struct event *e)
+{
+	struct daemon *d = e->p;
+
+	if (d->alive && d->paused)
+		world_at(w, w->now + 1 * SEC, drain_ends)->p = d;
+	else if (d->alive)
+		set_drained(w, d, false);
+}
+
+static void
+drain(struct world *w, struct daemon *d)
+{
+	if (d->paused || d->drained)
+		return;
+	set_drained(w, d, true);
+	world_at(w, w->now + short_or_long(w, 3 * SEC, 20 * SEC), drain_ends)->p = d;
+}
+
 static void
 ends(struct world *w, struct event *e)
 {
@@ -279,6 +322,12 @@ daemon_fault(struct world *w, enum fault_id fault, struct daemon *d)
 		break;
 	case FAULT_EVICT:
 		evict_or_reap(w, d);
+		break;
+	case FAULT_RELOAD:
+		reload(w, d);
+		break;
+	case FAULT_DRAIN:
+		drain(w, d);
 		break;
 	case FAULT_PAUSE:
 		daemon_pause(d, short_or_long(w, 3 * SEC, 30 * SEC));

@@ -24,6 +24,7 @@ const struct profile profiles[] = {
 	FAULT(FAILOVER) | FAULT(FLUSH)},
     {.name = "wait", .weight = 1, .keep = true, .faults = FAULT(FREEZE) | FAULT(SAME)},
     {.name = "limits", .weight = 1, .all = true, .faults = FAULT(SETLIMIT)},
+    {.name = "reload", .weight = 1, .all = true, .faults = FAULT(RELOAD) | FAULT(DRAIN)},
     {.name = "lives", .weight = 2, .live = true, .brief = true, .faults = FAULT(SETLIMIT) |
 	FAULT(BREAK) | FAULT(SUBBREAK) | FAULT(RESTART) | FAULT(SAME) | FAULT(FAILOVER) |
 	FAULT(SILENT) | FAULT(FLUSH)},
@@ -33,7 +34,7 @@ const struct profile profiles[] = {
     {.name = "reset", .weight = 1, .all = true, .any_token = true,
 	.faults = FAULT(STEP) | FAULT(FLUSH)},
     {.name = "sole", .weight = 1, .sole = true, .faults = FAULT(CRASH) | FAULT(STOP) |
-	FAULT(PAUSE) | FAULT(KICK) | FAULT(EVICT)},
+	FAULT(PAUSE) | FAULT(KICK) | FAULT(EVICT) | FAULT(RELOAD) | FAULT(DRAIN)},
     {.name = "solekeep", .weight = 1, .sole = true, .keep = true, .brief = true,
 	.faults = FAULT(CRASH) | FAULT(STOP)},
     {.name = NULL},

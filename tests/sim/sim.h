@@ -67,6 +67,7 @@ enum fault_id {
 	FAULT_CRASH, FAULT_STOP, FAULT_KICK, FAULT_PAUSE, FAULT_PARTITION, FAULT_TWIN,
 	FAULT_FREEZE, FAULT_RESTART, FAULT_SAME, FAULT_FAILOVER, FAULT_ABA, FAULT_SILENT,
 	FAULT_FLUSH, FAULT_STEP, FAULT_SETLIMIT, FAULT_ERROR, FAULT_EVICT,
+	FAULT_RELOAD, FAULT_DRAIN,
 	N_FAULTS
 };
 
@@ -149,6 +150,7 @@ struct daemon {
 	char name[16];
 	bool alive, paused, gone;
 	bool stopping;          /* takes no connection any more */
+	bool drained;           /* grants nothing for now */
 	bool deaf;              /* the next push to it is lost */
 	struct conn *link[N_LINKS], *sub;
 	struct page *page;
