@@ -30,6 +30,10 @@ fails() {
 shows() { systemctl show --property="$2" --value "$1" | grep -qx -- "$3"; }
 as() { user=$1; shift; runuser -u "$user" -- "$@"; }
 token() { slotctl holders --json build | sed -n 's/.*"token": *"\{0,1\}\([0-9]*\).*/\1/p'; }
+get() {
+	perl -MIO::Socket::INET -e '$s = IO::Socket::INET->new("127.0.0.1:9717") or die $!;
+		print $s "GET $ARGV[0] HTTP/1.0\r\n\r\n"; print <$s>' "$1"
+}
 inode() { stat --format=%i /run/slotd/slotd.sock; }
 
 # The hold of alice's job outlives what is done to slotd, and so does the job.
@@ -126,6 +130,14 @@ if [ "$1" = package ]; then
 	[ "$(inode)" = "$before" ]
 	goes_on
 fi
+
+trial "the page is served, and what the jobs are called is seen"
+sed -i 's/^;listen = *$/listen = 127.0.0.1:9717/' /etc/slotd/slotd.conf
+systemctl restart slotd.service
+goes_on
+get /readyz | grep -q '^HTTP/1.1 200 '
+get /metrics | grep -q '^slotd_'
+slotctl ps --json build | grep -q '"command": *"slotctl"'
 
 trial "stop_ms is given, though TimeoutStopSec is shorter; the slot comes back with the end of the job"
 mkdir -p /run/systemd/system/slotd.service.d
