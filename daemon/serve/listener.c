@@ -39,9 +39,11 @@ static void
 warn_of_overridden(const struct config *config)
 {
 	static const char *const keys[] = {"socket", "socket_mode", "socket_group"};
-	size_t i;
+	size_t n = sizeof keys / sizeof keys[0];
 
-	for (i = 0; i < sizeof keys / sizeof keys[0]; i++)
+	if (config->metrics.listen[0] == '/')
+		n = 1;          /* the others are for the socket of HTTP, too */
+	for (size_t i = 0; i < n; i++)
 		if (config_is_given(config, keys[i]))
 			log_warnx("%s has no effect: the socket was handed over by the service "
 			    "manager", keys[i]);
