@@ -11,8 +11,8 @@
 
 #include "tests/bench/bench.h"
 
-#define ROUNDS 600
-#define PAIRS 500               /* of each round */
+#define ROUNDS 800
+#define PAIRS 250               /* of each round */
 #define GROUPS 100              /* in use, so that there is something to see */
 #define EVERY_US 1000000        /* of the time in which the watched one is measured */
 #define LOOKS 50                /* to measure one by itself */
