@@ -186,14 +186,15 @@ answer_grace(nsec left, char *line)
 size_t
 answer_denied(const char *rule, const char *section, uint32_t uid, char *line)
 {
+	bool is_admin = strcmp(rule, "admin") == 0;
 	char name[WIRE_ESCAPED(WIRE_GROUP_MAX)];
 
 	if (section == NULL)
 		return ERROR(line, WIRE_ERR_DENIED, "rule=%s ", "uid %u is no admin of this slotd",
 		    rule, uid);
 	wire_escape(section, strlen(section), false, name, sizeof name);
-	return ERROR(line, WIRE_ERR_DENIED, "rule=%s ", "uid %u may not, by [group %s]", rule, uid,
-	    name);
+	return ERROR(line, WIRE_ERR_DENIED, "rule=%s ", "uid %u is not among %s of [group %s]", rule,
+	    uid, is_admin ? "the admins" : "the users", name);
 }
 
 size_t

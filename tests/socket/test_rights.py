@@ -22,7 +22,7 @@ admin_users = 2002
 [group both-of-all]
 limit = 3
 """
-DENIED = "ERR denied rule=%s uid %d may not, by \\[group %s\\]"
+DENIED = "ERR denied rule=%s uid %d is not among the users of \\[group %s\\]"
 
 
 @needs_root
