@@ -138,6 +138,15 @@ field_print_json(const struct field *f)
 		printf("%s", f->value);
 }
 
+/* Letters of no width by which the rest of a line is shown in another order: what stands in a table
+ * would not be what it seems. */
+static bool
+turns_line(wchar_t wide)
+{
+	return wide == 0x61C || wide == 0x200E || wide == 0x200F ||
+	    (wide >= 0x202A && wide <= 0x202E) || (wide >= 0x2066 && wide <= 0x2069);
+}
+
 int
 text_format(const char *text, char *buf, size_t size)
 {
@@ -150,7 +159,7 @@ text_format(const char *text, char *buf, size_t size)
 	while (left > 0 && used + 4 < size) {
 		length = mbrtowc(&wide, text, left, &state);
 		if (length >= 1 && length <= left && iswprint((wint_t)wide) &&
-		    wcwidth(wide) >= 0) {
+		    wcwidth(wide) >= 0 && !turns_line(wide)) {
 			if (used + length >= size)
 				break;
 			memcpy(buf + used, text, length);

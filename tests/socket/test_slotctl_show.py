@@ -98,6 +98,11 @@ class Show(Case):
         rows = self.columns("list", env={"LC_ALL": "C"})
         self.assertIn('Z%C3%BCrich"\\/%E6%97%A5%E6%9C%AC', [row[0] for row in rows])
 
+    def test_what_would_turn_the_line_round(self):
+        b = self.client()
+        b.expect("OK .*", "ACQUIRE turned limit=1 label=%E2%80%AEtxt%E2%81%A6")
+        self.assertEqual(self.columns("holders", "turned")[1][-1], "%E2%80%AEtxt%E2%81%A6")
+
     def test_names(self):
         status, out, _ = self.slotctl("list", "--names", env={"LC_ALL": "C"})
         self.assertEqual((status, set(out.splitlines())), (0, {self.NAME, "two"}))

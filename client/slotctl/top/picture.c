@@ -85,8 +85,9 @@ static void
 group_judge(const struct picture *picture, struct group *g)
 {
 	char age[CTL_AGE_SIZE], why[VALUE_SIZE];
-	int64_t grace = find_number(g->line, "grace_left"), used = g->in_use >= 0 ? g->in_use :
-	    g->held + g->idle + g->ending, unproven = find_number(g->line, "unproven");
+	int64_t used = g->in_use >= 0 ? g->in_use : g->held + g->idle + g->ending;
+	int64_t grace = find_number(g->line, "grace_left");
+	int64_t unproven = find_number(g->line, "unproven");
 	bool is_full = g->limit >= 0 && used >= g->limit;
 
 	g->mood = MOOD_TROUBLE;
@@ -95,9 +96,10 @@ group_judge(const struct picture *picture, struct group *g)
 	} else if (grace > 0) {
 		ctl_age(grace, age);
 		snprintf(g->state, sizeof g->state, "grace, %s left", age);
-	} else if (is_yes(g->line, "paused")) {
+	} else if (is_yes(g->line, "paused") || g->limit == 0) {
 		find_text(g->line, "live_why", why);
-		snprintf(g->state, sizeof g->state, "paused%s%s", why[0] != '\0' ? ": " : "", why);
+		snprintf(g->state, sizeof g->state, "%s%s%s", is_yes(g->line, "paused") ? "paused" :
+		    "limit 0", why[0] != '\0' ? ": " : "", why);
 	} else if (is_yes(g->line, "draining")) {
 		snprintf(g->state, sizeof g->state, "draining");
 	} else if (unproven > 0) {
