@@ -16,6 +16,7 @@ import tempfile
 import unittest
 
 import slotd
+import web
 from redis import Redis
 from slotd import Daemon, Failure
 
@@ -25,7 +26,7 @@ SAMPLE = int(os.environ.get("FAIL_SAMPLE", "0"))
 SEED = int(os.environ.get("SEED", "0")) or random.randrange(1, 1 << 32)
 
 # what an operator may read of a failure
-EXPECTED = [r"no memory", r"accept; refusing", r"timerfd", r"libevent: ",
+EXPECTED = [r"no memory", r"accept; refusing", r"HTTP: accept: ", r"timerfd", r"libevent: ",
             r"hung: ", r"redis ", r"the backend", r"cannot be made: ", r"Cannot allocate memory", r"descriptor",
             r"max_clients is"]
 
@@ -77,7 +78,23 @@ def ask_list(client, line):
     return [client.readline() for _ in range(int(first[1]))]
 
 
-def story(daemon):
+def look(path):
+    """At the HTTP port: what fails once is refused, or the connection closed, and then answered."""
+    for page in ("/", "/status.json", "/metrics"):
+        for attempt in range(3):
+            with contextlib.suppress(ConnectionError), web.Web(path) as connection:
+                connection.socket.sendall(f"GET {page} HTTP/1.1\r\n\r\n".encode())
+                data = connection.read()
+                status = web.Answer(data).status if data else 0
+                if status == 200:
+                    break
+                if status not in (0, 503):
+                    raise Failure(f"{page} was answered {status}")
+        else:
+            raise Failure(f"{page} was not answered in {attempt + 1} times")
+
+
+def story(daemon, http=None):
     """Something of everything."""
     with contextlib.ExitStack() as stack:
         holder = Holder(daemon, stack)
@@ -100,6 +117,8 @@ def story(daemon):
         ask_list(a, "WAITERS keep")
         ask_list(a, "LIST")
         ask(a, "STATUS g", r"OK group=g .* held=4 .*")
+        if http:
+            look(http)
         ask(b, f"RESUME g 1,2,3 {token} label=moved", r"OK 1,2,3 \d+.*")
         ask(a, "RELEASE g 1", r"ERR nothold .*")
         ask(b, "RELEASE g 2", r"OK")
@@ -129,6 +148,7 @@ class Story(unittest.TestCase):
         directory = tempfile.TemporaryDirectory(prefix="slotd-fail-")
         self.addCleanup(directory.cleanup)
         self.count_path = os.path.join(directory.name, "count")
+        self.http = os.path.join(directory.name, "http.sock")
 
     def env(self, kind, at):
         return {"FAIL": kind, "FAIL_AT": str(at), "FAIL_COUNT": self.count_path}
@@ -146,7 +166,7 @@ class Story(unittest.TestCase):
     def serve(self, daemon):
         for _ in range(3):
             try:
-                story(daemon)
+                story(daemon, self.http)
                 return
             except (EOFError, ConnectionError):
                 daemon.log.wait_for("refusing connections")
@@ -155,7 +175,8 @@ class Story(unittest.TestCase):
                     raise
 
     def run_all(self, kind, config="", least=1, prepare=lambda: None):
-        self.config, self.prepare = config, prepare
+        self.config = config + f"[metrics]\nlisten = {self.http}\n"
+        self.prepare = prepare
         self.tell(kind, 0)
         count = self.count()
         self.assertGreater(count, least)

@@ -8,6 +8,7 @@ import tempfile
 import time
 import unittest
 
+from fleet import no_grace
 from redis import Redis, free_port
 from slotd import SLOTD, WRAP, Daemon, served, wait_end
 from web import Answer, Web, ask, get
@@ -203,6 +204,24 @@ class Status(unittest.TestCase):
             page = get(self.where, "/").text
             self.assertNotIn(HOSTILE, page)
             self.assertIn("&lt;/script&gt;&lt;script&gt;alert(1)&lt;/script&gt;&amp;&quot;&#39;", page)
+
+    def test_shared(self):
+        """What is in use is that of all hosts; who holds is this one's."""
+        with Redis() as redis:
+            config = no_grace(redis)
+            with Daemon(config + self.config) as here, Daemon(config) as there, \
+                    here.client() as a, there.client() as b:
+                b.expect(r"OK 1,2 \d+", "ACQUIRE g limit=4 n=2 wait=1m")
+                a.expect(r"OK 3 \d+", "ACQUIRE g limit=4 wait=1m")
+                status = self.status()
+                self.assertEqual((status["backend"], status["backend_state"]), ("redis", "up"))
+                group, = status["groups"]
+                self.assertEqual((group["used"], group["held"], [h["slot"] for h in group["holders"]]),
+                                 (3, 1, [3]))
+                self.assertTrue(0 < group["lease_left_ms"] <= 10000)
+                page = get(self.where, "/").text
+                self.assertIn('class="used" width="75.0"', page)
+                self.assertIn('class="here" width="25.0"', page)
 
     def test_unknown_group(self):
         """One that nobody uses is shown when it is asked for, and counted nowhere for that."""
