@@ -288,4 +288,7 @@ void arb_waiters(const struct arb *arb, const char *group, void (*fn)(void *arg,
 uint64_t arb_token(const struct arb *arb, const char *group, uint32_t slot);
 void arb_stats(const struct arb *arb, struct arb_stats *stats);
 
+/* What a user holds or waits for, in all of its connections. */
+uint32_t arb_user_slots(const struct arb *arb, uint32_t uid);
+
 #endif

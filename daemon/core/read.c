@@ -150,3 +150,11 @@ arb_stats(const struct arb *arb, struct arb_stats *stats)
 	stats->holds = arb->n_holds;
 	stats->cells = arb->cells.n_used;
 }
+
+uint32_t
+arb_user_slots(const struct arb *arb, uint32_t uid)
+{
+	const struct user *user = table_find(&arb->users, uid);
+
+	return user != NULL ? user->n_slots : 0;
+}

@@ -34,6 +34,7 @@ struct why {
 	const struct ps_row *first; /* the oldest of them */
 	const struct gathered *gathered;
 	struct arb_group_status status;
+	bool is_known;          /* the arbiter has it */
 	struct output lines;
 	uint32_t n_lines;
 	bool is_settled;        /* what is behind in the order has no meaning */
@@ -120,6 +121,27 @@ draining(struct why *why)
 		return;
 	PUT(why, "cause=draining");
 	say(why, "this host is drained: slotd grants nothing here any more");
+}
+
+/* Of the daemon, not of the group. */
+static void
+bounds(struct why *why)
+{
+	const struct config *config = why->server->config;
+	uint32_t has = arb_user_slots(loop_arb(why->server->loop), why->client->uid);
+	struct arb_stats stats;
+
+	arb_stats(loop_arb(why->server->loop), &stats);
+	if (!why->is_known && stats.groups >= config->max_groups) {
+		PUT(why, "cause=groups max=%lld", (long long)config->max_groups);
+		say(why, "slotd knows as many groups as max_groups allows, and this one would be new");
+	}
+	if (config->max_holds_per_uid > 0 && has + why->n > config->max_holds_per_uid) {
+		PUT(why, "cause=holds uid=%u has=%u max=%lld", why->client->uid, has,
+		    (long long)config->max_holds_per_uid);
+		say(why, "user %u holds or waits for %u slots, of %lld that max_holds_per_uid allows",
+		    why->client->uid, has, (long long)config->max_holds_per_uid);
+	}
 }
 
 static void
@@ -289,7 +311,7 @@ differs(struct why *why)
 }
 
 static void (*const causes[])(struct why *) = {
-    stopping, no_group, denied, draining, no_limit, too_big, paused, away, grace, full, queue_is_full,
+    stopping, no_group, denied, draining, bounds, no_limit, too_big, paused, away, grace, full, queue_is_full,
     queue,
 };
 
@@ -321,7 +343,7 @@ look(struct why *why, const struct wire_request *req)
 {
 	const struct arb_group_status *status = &why->status;
 
-	arb_status(loop_arb(why->server->loop), why->name, &why->status);
+	why->is_known = arb_status(loop_arb(why->server->loop), why->name, &why->status);
 	why->own = req->limit > 0 ? (int64_t)req->limit : XCH_NO_LIMIT;
 	why->ceiling = status->live != XCH_NO_LIMIT ? status->live :
 	    why->section != NULL && why->section->limit > 0 ? why->section->limit : XCH_NO_LIMIT;

@@ -105,6 +105,15 @@ class Alone(Case):
         self.check(a, "h limit=1", ("nogroup", "unknown_groups is refuse"))
         self.check(a, "g", "nolimit")
 
+    def test_bounds(self):
+        slotd = self.daemon("[daemon]\nmax_groups = 1\nmax_holds_per_uid = 2\n")
+        a = self.client(slotd)
+        a.expect(r"OK 1 \d+", "ACQUIRE g limit=9")
+        self.check(a, "g limit=9", "none limit=9 in_use=1")
+        self.check(a, "h limit=9", ("groups max=1", "as many groups as max_groups allows"))
+        self.check(a, "g limit=9 n=2", (r"holds uid=\d+ has=1 max=2", "of 2 that max_holds_per_uid allows"))
+        a.expect("ERR holds max=2 .*", "ACQUIRE g limit=9 n=2")
+
     @needs_root
     def test_denied(self):
         slotd = self.daemon(CONFIG + "[group a*]\nlimit = 1\nallow_groups = 3001\n")
