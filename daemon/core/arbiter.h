@@ -231,6 +231,8 @@ struct arb_group_status {
 	uint32_t in_use;        /* in all daemons, as last heard */
 	nsec oldest;            /* when the oldest waiter asked; NSEC_NEVER: none */
 	nsec down_since;        /* since when the backend cannot be asked; NSEC_NEVER: it can */
+	nsec asked_at;          /* when it was asked what it has not answered; NSEC_NEVER: nothing */
+	nsec retry_at;          /* it has refused to serve the group: asked again then, or since */
 	nsec deadline;          /* until when the lease may be believed; NSEC_NEVER: no end; 0: not */
 	bool synced;
 	/* Others as last heard of whose limit or lease differs from ours: what does not differ is

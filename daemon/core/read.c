@@ -25,6 +25,8 @@ fill(const struct arb *arb, const struct group *g, struct arb_group_status *st)
 	    .in_use = g->in_use,
 	    .oldest = g->n_waiters > 0 ? TAILQ_FIRST(&g->waiters)->since : NSEC_NEVER,
 	    .down_since = down_since(arb, g->link),
+	    .asked_at = g->request != NULL ? g->sent_at : NSEC_NEVER,
+	    .retry_at = g->retry_at,
 	    .deadline = g->deadline,
 	    .synced = g->synced,
 	    .n_differs = g->n_differs,
@@ -39,6 +41,7 @@ arb_status(const struct arb *arb, const char *name, struct arb_group_status *sta
 
 	*status = (struct arb_group_status){.name = name, .configured = XCH_NO_LIMIT,
 	    .asked = XCH_NO_LIMIT, .live = XCH_NO_LIMIT, .oldest = NSEC_NEVER,
+	    .asked_at = NSEC_NEVER,
 	    .down_since = down_since(arb, group_link(arb, name))};
 	if (g == NULL)
 		return false;

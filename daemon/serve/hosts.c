@@ -25,6 +25,14 @@ is_shared(const struct server *server)
 	return server->config->redis.url[0] != '\0';
 }
 
+/* That matches the groups which the request is about, and others where it is about one whose name would
+ * be another glob. */
+static const char *
+glob_of(const struct wire_request *req)
+{
+	return req->verb == WIRE_WHY && strpbrk(req->group, "*?[") != NULL ? "" : req->group;
+}
+
 /* ------------------------------------------------------------------ asked by a daemon */
 
 /* What is said to a question: lines in pieces, or one line. */
@@ -77,7 +85,7 @@ on_question(void *arg, const char *line)
 		return NULL;
 	if (req.verb == WIRE_EVICT) {
 		answer_evict(server, &req, answer);
-	} else if ((answer->census = census_new(loop_arb(server->loop), req.group)) == NULL) {
+	} else if ((answer->census = census_new(loop_arb(server->loop), glob_of(&req))) == NULL) {
 		free(answer);
 		return NULL;
 	}
@@ -121,7 +129,7 @@ hosts_ask(struct server *server, uint64_t client, uint64_t request, const struct
 	len = wire_format(&question, line, sizeof line);
 	assert(len > 0);
 	line[len - 1] = '\0';
-	if (!loop_gather(server->loop, client, request, line, records, req->group))
+	if (!loop_gather(server->loop, client, request, line, records, glob_of(req)))
 		server_answer(server, client, request, refusal, answer_unavailable(RETRY_MS, "asked",
 		    "too many ask all hosts just now", refusal));
 }

@@ -192,6 +192,24 @@ away(struct why *why)
 	    then[(why->section != NULL ? why->section : &why->server->config->other)->on_backend_down]);
 }
 
+/* It can be reached, and yet. */
+static void
+unanswered(struct why *why)
+{
+	int64_t ms = (why->now - why->status.asked_at) / NSEC_MS;
+
+	if (why->status.down_since != NSEC_NEVER)
+		return;
+	if (why->status.asked_at != NSEC_NEVER && ms >= why->server->config->recall_ms) {
+		PUT(why, "cause=hung since=%lld", (long long)ms);
+		say(why, "Redis was asked %s ago, and has not answered", age(ms).text);
+	}
+	if (why->now < why->status.retry_at) {
+		PUT(why, "cause=backend");
+		say(why, "Redis cannot serve this group: ERR backend, and the log of slotd, say why");
+	}
+}
+
 static void
 grace(struct why *why)
 {
@@ -311,8 +329,8 @@ differs(struct why *why)
 }
 
 static void (*const causes[])(struct why *) = {
-    stopping, no_group, denied, draining, bounds, no_limit, too_big, paused, away, grace, full, queue_is_full,
-    queue,
+    stopping, no_group, denied, draining, bounds, no_limit, too_big, paused, away, unanswered, grace,
+    full, queue_is_full, queue,
 };
 
 /* ---------------------------------------------------------------- what is known */
@@ -353,7 +371,7 @@ look(struct why *why, const struct wire_request *req)
 }
 
 static bool
-write(struct why *why, struct output *out)
+write_all(struct why *why, struct output *out)
 {
 	/* As last heard; idle slots of ours are not in the way. */
 	if (why->gathered->is_alone && why->status.in_use > why->in_use + why->status.idle)
@@ -392,7 +410,7 @@ why_write(const struct client *client, const struct wire_request *req,
 	look(&why, req);
 	for (size_t i = 0; i < n; i++)
 		see(&why, &rows[i]);
-	done = done && write(&why, out);
+	done = done && write_all(&why, out);
 	free(rows);
 	output_clear(&why.lines);
 	return done;

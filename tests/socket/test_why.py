@@ -145,7 +145,7 @@ class Alone(Case):
         slotd = self.daemon()
         a = self.client(slotd)
         a.expect(r"OK 1 \d+", "ACQUIRE ab limit=1")
-        for name in ("a*", "a?", "%25", "Z%C3%BCrich"):
+        for name in ("a*", "a?", "a[1]", "[", "%25", "Z%C3%BCrich"):
             self.check(a, f"{name} limit=1", "none limit=1 in_use=0")
             a.expect(r"OK 1 \d+", f"ACQUIRE {name} limit=1")
             self.check(a, f"{name} limit=1", "full limit=1 in_use=1 n=1")
@@ -204,6 +204,34 @@ class Shared(Case):
         self.redis.start()
         slotd.log.wait_for("connected to", 2)
         self.check(a, "g", "none .*")
+
+    def test_hung(self):
+        """Before it is given up, when it is away."""
+        slotd, = self.enterContext(fleet(self.redis, 1, self.config(lease=60000)))
+        a = self.client(slotd)
+        a.expect(r"OK 1 \d+", "ACQUIRE g")
+        self.redis.process.send_signal(signal.SIGSTOP)
+        try:
+            a.send("#w ACQUIRE g n=2 wait=forever")
+            a.expect("#p OK pong", "#p PING")
+            causes = why(a, "g")
+            while causes[0]["cause"] == "full":
+                causes = why(a, "g")
+            self.assertEqual(causes[0]["cause"], "hung")
+            self.assertRegex(causes[0]["text"], "^Redis was asked [0-9]+ ms ago, and has not answered")
+        finally:
+            self.redis.process.send_signal(signal.SIGCONT)
+
+    def test_backend(self):
+        slotd, = self.enterContext(fleet(self.redis, 1, self.config()))
+        a = self.client(slotd)
+        a.expect(r"OK 1 \d+", "ACQUIRE g")
+        a.expect("OK", "RELEASE g 1")
+        key, = self.redis.ask("KEYS", "slotd:1:*:g:records")
+        self.redis.ask("DEL", key)
+        self.redis.ask("SET", key, "x")
+        a.expect("ERR backend WRONGTYPE .*", "ACQUIRE g n=2 wait=10s")
+        self.check(a, "g", ("backend", "Redis cannot serve this group"))
 
     def test_grace(self):
         slotd = self.daemon(self.redis.config("[group g]\nlimit = 1\n", lease=10000),
