@@ -29,6 +29,7 @@ struct backend_ears {
 	    uint32_t number, bool is_last, const char *text, size_t len);
 	/* What survey() has read: takes the lines.  Not whole: the rest could not be read. */
 	void (*surveyed)(void *arg, uint64_t id, struct output *lines, bool is_whole);
+	bool (*awaits)(void *arg, uint64_t id);         /* is that still awaited? */
 	void *arg;
 };
 

@@ -334,6 +334,15 @@ on_surveyed(void *arg, uint64_t id, struct output *lines, bool is_whole)
 	}
 }
 
+static bool
+on_awaits(void *arg, uint64_t id)
+{
+	const struct gathers *all = arg;
+	const struct gathering *g = table_find(&all->gatherings, id);
+
+	return g != NULL && g->is_reading;
+}
+
 /* ------------------------------------------------------------------ the whole */
 
 bool
@@ -380,7 +389,7 @@ gathers_new(struct event_base *base, const struct xch_daemon *self, const char *
 	    .base = base,
 	    .self = self,
 	    .host = host,
-	    .ears = {on_question, on_heard, on_answer, on_surveyed, all},
+	    .ears = {on_question, on_heard, on_answer, on_surveyed, on_awaits, all},
 	    .gatherings = TABLE_OF(struct gathering, by_id),
 	    .turn = evtimer_new(base, on_turn, all),
 	};

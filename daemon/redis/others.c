@@ -33,7 +33,7 @@ others_init(struct others *others, const struct backend *backend, const char *pr
 	*others = (struct others){.backend = backend, .prefix = prefix, .host = host, .self = *self};
 	talk_channel(others->channel, prefix);
 	LIST_INIT(&others->sayings);
-	LIST_INIT(&others->surveys);
+	TAILQ_INIT(&others->surveys);
 }
 
 void
@@ -41,8 +41,8 @@ others_fini(struct others *others)
 {
 	while (!LIST_EMPTY(&others->sayings))
 		saying_free(LIST_FIRST(&others->sayings));
-	while (!LIST_EMPTY(&others->surveys))
-		survey_free(LIST_FIRST(&others->surveys));
+	while (!TAILQ_EMPTY(&others->surveys))
+		survey_free(TAILQ_FIRST(&others->surveys));
 }
 
 /* ------------------------------------------------------------------ what we say */
@@ -117,23 +117,25 @@ others_survey(struct others *others, struct link *link, uint64_t id, bool is_che
 {
 	struct survey *survey = survey_new(others, link, id, is_check, glob, but, n_but);
 
-	LIST_INSERT_HEAD(&others->surveys, survey, next);
-	survey_begin(survey);
+	TAILQ_INSERT_TAIL(&others->surveys, survey, next);
+	if (TAILQ_FIRST(&others->surveys) == survey)
+		survey_begin(survey);
 }
 
 void
 others_gone(struct others *others, const struct link *link)
 {
 	struct saying *saying, *next_saying;
-	struct survey *survey, *next_survey;
+	struct survey *survey, *before;
 
 	for (saying = LIST_FIRST(&others->sayings); saying != NULL; saying = next_saying) {
 		next_saying = LIST_NEXT(saying, next);
 		if (saying->link == link)
 			saying_free(saying);
 	}
-	for (survey = LIST_FIRST(&others->surveys); survey != NULL; survey = next_survey) {
-		next_survey = LIST_NEXT(survey, next);
+	/* the first last, whose end begins the next */
+	for (survey = TAILQ_LAST(&others->surveys, survey_list); survey != NULL; survey = before) {
+		before = TAILQ_PREV(survey, survey_list, next);
 		if (survey->link == link)
 			survey_end(survey, false);
 	}

@@ -20,7 +20,7 @@ struct others {
 	struct xch_daemon self;
 	char channel[EXCHANGE_CHANNEL_MAX];     /* on which all are called */
 	LIST_HEAD(, saying) sayings;            /* questions that Redis has not confirmed; owned */
-	LIST_HEAD(, survey) surveys;            /* under way; owned */
+	TAILQ_HEAD(survey_list, survey) surveys; /* the first is under way, the others wait; owned */
 };
 
 /* Keeps the pointers to backend, prefix and host. */

@@ -48,7 +48,7 @@ survey_new(struct others *others, struct link *link, uint64_t id, bool is_check,
 void
 survey_free(struct survey *survey)
 {
-	LIST_REMOVE(survey, next);
+	TAILQ_REMOVE(&survey->others->surveys, survey, next);
 	for (size_t i = 0; i < survey->n_groups; i++)
 		free(survey->groups[i].name);
 	free(survey->groups);
@@ -62,10 +62,19 @@ survey_free(struct survey *survey)
 void
 survey_end(struct survey *survey, bool is_whole)
 {
-	const struct backend_ears *ears = survey->others->backend->ears;
+	struct others *others = survey->others;
+	const struct backend_ears *ears = others->backend->ears;
+	bool was_first = survey == TAILQ_FIRST(&others->surveys);
 
 	ears->surveyed(ears->arg, survey->id, &survey->lines, is_whole && survey->is_whole);
 	survey_free(survey);
+	while (was_first && (survey = TAILQ_FIRST(&others->surveys)) != NULL) {
+		if (ears->awaits(ears->arg, survey->id)) {
+			survey_begin(survey);
+			break;
+		}
+		survey_free(survey);
+	}
 }
 
 static void

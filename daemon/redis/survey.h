@@ -1,5 +1,6 @@
 /* A survey: what Redis has on record of daemons that do not answer, group by group; and, if asked
- * for, where its records do not agree.  It reads only, in many small steps. */
+ * for, where its records do not agree.  It reads only, in many small steps; and a daemon makes one at
+ * a time, so that Redis has as much to do for many who ask as for one. */
 #ifndef REDIS_SURVEY_H
 #define REDIS_SURVEY_H
 
@@ -18,7 +19,7 @@ struct survey_group;
 extern const char survey_script[];
 
 struct survey {
-	LIST_ENTRY(survey) next;        /* others->surveys */
+	TAILQ_ENTRY(survey) next;       /* others->surveys */
 	struct others *others;
 	struct link *link;              /* that all of it goes through */
 	uint64_t id;                    /* as its asker counts */
@@ -40,7 +41,7 @@ struct survey *survey_new(struct others *others, struct link *link, uint64_t id,
 void survey_free(struct survey *survey);        /* out of its list */
 
 void survey_begin(struct survey *survey);
-/* Tells what has been read, and frees it. */
+/* Tells what has been read, frees it, and begins the next. */
 void survey_end(struct survey *survey, bool is_whole);
 
 #endif

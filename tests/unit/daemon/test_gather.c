@@ -267,12 +267,14 @@ START_TEST(records)
 	while (n_surveys == 0 && event_base_loop(base, EVLOOP_ONCE) == 0)
 		;
 	ck_assert_uint_eq(n_but, 2);
+	ck_assert(backend.ears->awaits(backend.ears->arg, last_id));
 	answers(&third, "t", 0, true, "late\n");
 	output_printf(&lines, "record\n");
 	backend.ears->surveyed(backend.ears->arg, last_id, &lines, true);
 	ck_assert_uint_eq(n_over, 0);           /* it may have been in the middle of a step */
 	run();
 	ck_assert_str_eq(seen, "me=piece1\n;o=a\n; silent=1 records=record\n");
+	ck_assert(!backend.ears->awaits(backend.ears->arg, last_id));
 }
 END_TEST
 
