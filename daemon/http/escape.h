@@ -7,7 +7,8 @@
 
 #include "daemon/serve/output.h"
 
-bool escape_html(struct output *out, const char *text);         /* within an element, or in "" */
+bool escape_attribute(struct output *out, const char *text);    /* of HTML, in "" */
+bool escape_text(struct output *out, const char *text);         /* of HTML, to be read by people */
 bool escape_json(struct output *out, const char *text);         /* with the "" around it */
 bool escape_url(struct output *out, const char *text);          /* as a value behind "?" */
 

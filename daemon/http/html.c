@@ -24,7 +24,7 @@ struct html {
 	uint32_t n_listed;
 };
 
-/* What a @name@ stands for: a text that is escaped, or what put() writes. */
+/* What a @name@ stands for: a text for people, which is escaped, or what put() writes. */
 struct marker {
 	const char *name, *text;
 	void (*put)(struct html *html);
@@ -41,7 +41,7 @@ put(struct html *html, const char *markup, size_t len)
 static void
 put_text(struct html *html, const char *text)
 {
-	html->failed |= !escape_html(html->out, text);
+	html->failed |= !escape_text(html->out, text);
 }
 
 /* Markers end with one that has no name. */
@@ -218,6 +218,13 @@ put_lists(struct html *html)
 
 /* ---------------------------------------------------------------- groups */
 
+/* The name as it is, for the script. */
+static void
+put_key(struct html *html)
+{
+	html->failed |= !escape_attribute(html->out, html->group->status.name);
+}
+
 static void
 put_notes(struct html *html)
 {
@@ -253,7 +260,8 @@ put_group(struct html *html, const struct board_group *group)
 	struct text oldest = duration(html->board->now - status->oldest);
 	const struct marker markers[] = {
 	    {"class", class_of(group), NULL},
-	    {"group", status->name, NULL},
+	    {"key", NULL, put_key},
+	    {"name", status->name, NULL},
 	    {"open", html->board->only[0] != '\0' ? " open" : "", NULL},
 	    {"notes", NULL, put_notes},
 	    {"used", used.s, NULL},

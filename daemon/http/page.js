@@ -45,6 +45,9 @@
 		return group.limit !== null && group.used === group.limit ? "full" : "free";
 	}
 
+	// Letters of no width by which what follows is shown in another order, as bytes.
+	const shown = text => text.replace(/[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, encodeURIComponent);
+
 	// What has not changed is not touched: it may be selected, or read aloud.
 	function say(element, text) {
 		text = String(text);
@@ -86,7 +89,7 @@
 	function add(name) {
 		const body = $("row").content.firstElementChild.cloneNode(true);
 		body.dataset.group = name;
-		body.querySelector(".name").textContent = name;
+		body.querySelector(".name").textContent = shown(name);
 		table.append(body);
 		return adopt(body);
 	}
@@ -103,7 +106,7 @@
 			const line = make("tr", undefined, body);
 			cells(entry).forEach((text, i) => {
 				if (i === 1)
-					make("bdi", text, make("td", undefined, line, "label"));
+					make("bdi", shown(text), make("td", undefined, line, "label"));
 				else
 					make("td", text, line);
 			});

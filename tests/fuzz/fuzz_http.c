@@ -30,7 +30,9 @@ check_group(const char *group)
 	const char *text;
 
 	MUST(wire_name_ok(group, strlen(group), WIRE_GROUP_MAX, false));
-	MUST(strpbrk(escaped(escape_html, group), "<>\"'") == NULL);
+	MUST(strpbrk(escaped(escape_attribute, group), "<>\"'") == NULL);
+	text = escaped(escape_text, group);
+	MUST(strpbrk(text, "<>\"'") == NULL && strstr(text, "\xe2\x80\xae") == NULL);
 	text = escaped(escape_json, group);
 	MUST(text[0] == '"' && strchr(text, '<') == NULL);
 	MUST(strchr(text + 1, '"') == text + strlen(text) - 1);

@@ -186,18 +186,19 @@ class Page(unittest.TestCase):
         self.start()
         for name in (HOSTILE, RTL, LONG):
             self.hold(name[:128], 2, label=name[:60])
-        names = sorted(name[:128] for name in (HOSTILE, RTL, LONG))
+        shown = sorted(name[:128].replace(RTL, escaped(RTL[0]) + "evil" + escaped(RTL[-1]))
+                       for name in (HOSTILE, RTL, LONG))
         ask = "[...document.querySelectorAll('#groups > tbody .name')].map(e => e.textContent)"
         for options in ({"scripts": True}, {"scripts": False}):
             with self.page(**options) as page:
                 if options["scripts"]:
                     is_live(page)
-                self.assertEqual(sorted(page.ask(ask)), names)
+                self.assertEqual(sorted(page.ask(ask)), shown)
                 page.ask("document.querySelectorAll('#groups summary').forEach(s => s.click())")
                 if options["scripts"]:
                     page.wait("document.querySelectorAll('.list td.label').length == 3")
                 self.assertEqual(sorted(page.ask("[...document.querySelectorAll('.list td.label')].map(e => e.textContent)")),
-                                 sorted(name[:60] for name in (HOSTILE, RTL, LONG)))
+                                 sorted(name[:60] for name in shown))
                 self.assertEqual(page.ask("document.title"), f"slotd on {page.ask('host.textContent')}")
                 self.assertEqual(page.ask("document.images.length"), 0)
                 self.assertEqual(page.complaints(), [])

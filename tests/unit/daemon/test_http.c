@@ -134,14 +134,18 @@ START_TEST(address)
 END_TEST
 
 static const struct {
-	const char *text, *html, *json, *url;
+	const char *text, *attribute, *json, *url, *shown;      /* shown NULL: as the attribute */
 } escapes[] = {
-    {"", "", "\"\"", ""},
-    {"plain-1.2_3~", "plain-1.2_3~", "\"plain-1.2_3~\"", "plain-1.2_3~"},
-    {"<b>", "&lt;b&gt;", "\"\\u003cb>\"", "%3Cb%3E"},
-    {"a&'\"", "a&amp;&#39;&quot;", "\"a&'\\u0022\"", "a%26%27%22"},
-    {"\\u", "\\u", "\"\\u005cu\"", "%5Cu"},
-    {"\xc3\xbc b", "\xc3\xbc b", "\"\xc3\xbc b\"", "%C3%BC%20b"},
+    {"", "", "\"\"", "", NULL},
+    {"plain-1.2_3~", "plain-1.2_3~", "\"plain-1.2_3~\"", "plain-1.2_3~", NULL},
+    {"<b>", "&lt;b&gt;", "\"\\u003cb>\"", "%3Cb%3E", NULL},
+    {"a&'\"", "a&amp;&#39;&quot;", "\"a&'\\u0022\"", "a%26%27%22", NULL},
+    {"\\u", "\\u", "\"\\u005cu\"", "%5Cu", NULL},
+    {"\xc3\xbc b", "\xc3\xbc b", "\"\xc3\xbc b\"", "%C3%BC%20b", NULL},
+    {"\u202e<\u2066\u2070", "\u202e&lt;\u2066\u2070", "\"\u202e\\u003c\u2066\u2070\"",
+     "%E2%80%AE%3C%E2%81%A6%E2%81%B0", "%E2%80%AE&lt;%E2%81%A6\u2070"},
+    {"\u061c\u200d\u200e", "\u061c\u200d\u200e", "\"\u061c\u200d\u200e\"",
+     "%D8%9C%E2%80%8D%E2%80%8E", "%D8%9C\u200d%E2%80%8E"},
 };
 
 static void
@@ -156,7 +160,10 @@ check(bool (*escape)(struct output *, const char *), const char *text, const cha
 
 START_TEST(escape)
 {
-	check(escape_html, escapes[_i].text, escapes[_i].html);
+	const char *shown = escapes[_i].shown;
+
+	check(escape_attribute, escapes[_i].text, escapes[_i].attribute);
+	check(escape_text, escapes[_i].text, shown != NULL ? shown : escapes[_i].attribute);
 	check(escape_json, escapes[_i].text, escapes[_i].json);
 	check(escape_url, escapes[_i].text, escapes[_i].url);
 }
