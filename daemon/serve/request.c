@@ -242,7 +242,7 @@ greet(struct client *client, const struct wire_request *req)
 		*to++ = SESSION_MARK;
 	}
 	to += sprintf(to, "OK version=" SLOTD_VERSION " protocol=" ANSWER_PROTOCOL
-	    " features=audit,detail,events,evict,grace,hold,metrics,n,%sps,resume,tags",
+	    " features=audit,detail,drain,events,evict,grace,hold,metrics,n,%sps,reload,resume,tags,why",
 	    has_page ? "page," : "");
 	if (client->strict)
 		to += sprintf(to, " lease=%lld margin=%lld left=%lld now=%lld",

@@ -239,7 +239,7 @@ class AtStart(unittest.TestCase):
         for slotd, path in self.start_with(make, f"({NOT_BELIEVED}|cannot be made)"):
             slotd.log.wait_for("slotd.sock.page: cannot be made: ")
             with slotd.client() as client:
-                client.expect(r"OK version=\S+ protocol=1 features=audit,\S+,n,ps,resume,tags", "HELLO page=on")
+                client.expect(r"OK version=\S+ protocol=1 features=audit,\S+,n,ps,reload,resume,tags,why", "HELLO page=on")
                 client.expect(r"OK 1 \d+", "ACQUIRE h limit=1")
             shutil.rmtree(path)
 
