@@ -35,7 +35,8 @@ void text_escape(const char *text, char *buf, size_t size);
  * -> its width in columns. */
 int text_format(const char *text, char *buf, size_t size);
 
-/* Shortens what text_format() has made to so many columns, the last of them then a "+".  -> its width. */
+/* Shortens what text_format() has made to so many columns, the last of them then a "+".
+ * -> its width. */
 int text_cut(char *text, int width);
 
 #endif

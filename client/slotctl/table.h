@@ -10,8 +10,8 @@
 
 #define MAX_COLUMNS 16
 
-/* What kind of a column it is; with KEY lines that agree in it, and in all others that have it, tell
- * of the same thing. */
+/* What kind of a column it is; with KEY: lines that agree in it, and in all others that have that,
+ * tell of the same thing. */
 enum { TEXT, NUMBER, AGE, KEY = 4 };
 
 struct column {
@@ -31,7 +31,7 @@ void table_fit(struct table *t, const struct answer *answer);
 /* The title: line is NULL. */
 void table_print_row(FILE *to, const struct table *t, const char *line);
 
-/* One "name  value" a line, the names as wide as width; table_pairs_width() is that of the widest. */
+/* One "name  value" a line; all names are made as wide as the widest. */
 void table_print_pair(const struct field *f, int width);
 int table_pairs_width(const struct answer *answer);
 

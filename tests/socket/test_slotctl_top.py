@@ -26,7 +26,8 @@ class Top(Case):
     def top(self, *args, rows=24, columns=100, **env):
         full = {**os.environ, "SLOTD_SOCKET": self.slotd.socket, "LC_ALL": "C.UTF-8",
                 "TERM": "xterm-256color", **env}
-        full.pop("NO_COLOR", None) if "NO_COLOR" not in env else None
+        if "NO_COLOR" not in env:
+            full.pop("NO_COLOR", None)
         return self.enterContext(Terminal([*WRAP, SLOTCTL, "top", "-d", "20ms", *args], full, rows,
                                           columns))
 

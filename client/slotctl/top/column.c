@@ -31,7 +31,8 @@ column_cell(enum column_id id, const struct group *group, char cell[COLUMN_CELL_
 		return text_format(group->name, cell, COLUMN_CELL_SIZE);
 	case COLUMN_HELD:
 		if (group->limit >= 0)
-			snprintf(text, sizeof text, "%" PRId64 "/%" PRId64, group->held, group->limit);
+			snprintf(text, sizeof text, "%" PRId64 "/%" PRId64, group->held,
+			    group->limit);
 		else
 			snprintf(text, sizeof text, "%" PRId64 "/-", group->held);
 		break;
@@ -153,8 +154,8 @@ is_wanted(const char *name, const char *filter)
 }
 
 size_t
-column_sort(const struct picture *picture, const char *filter, enum column_id by, bool reverse,
-    const struct group **rows)
+column_sort(const struct picture *picture, const char *filter, enum column_id by,
+    bool reverse, const struct group **rows)
 {
 	struct order order = {by, reverse};
 	size_t n = 0;

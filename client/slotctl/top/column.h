@@ -31,9 +31,9 @@ int column_cell(enum column_id id, const struct group *group, char cell[COLUMN_C
  * (here or elsewhere), which are at least as many. */
 void column_bar(const struct group *group, int places, int *held, int *in_use);
 
-/* The groups whose name has the filter in it, or matches it if it has one of *?[ in it, sorted; rows
- * has room for all of the picture.  -> how many */
-size_t column_sort(const struct picture *picture, const char *filter, enum column_id by, bool reverse,
-    const struct group **rows);
+/* The groups whose name has the filter in it, or matches it if it has one of *?[ in it, sorted;
+ * rows has room for all of the picture.  -> how many */
+size_t column_sort(const struct picture *picture, const char *filter, enum column_id by,
+    bool reverse, const struct group **rows);
 
 #endif

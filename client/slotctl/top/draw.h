@@ -6,8 +6,8 @@
 
 #include "client/slotctl/top/ui.h"
 
-/* Writes text that text_format() has made, shortening it, at most so wide; attributes are those that
- * are on. */
+/* Writes text that text_format() has made, shortening it, at most so wide; attributes are those
+ * that are on. */
 void draw_text(int y, int x, int width, char *text);
 
 /* The same on the right of so many columns. */

@@ -85,7 +85,8 @@ lay_out(const struct ui *ui, struct layout *l)
 static void
 draw_bar(const struct ui *ui, int y, int x, int width, const struct group *group)
 {
-	attr_t own = draw_mood(ui, group->mood), others = ui->has_colors ? COLOR_PAIR(PAIR_OTHERS) : 0;
+	attr_t own = draw_mood(ui, group->mood);
+	attr_t others = ui->has_colors ? COLOR_PAIR(PAIR_OTHERS) : 0;
 	int held, in_use;
 
 	column_bar(group, width - 2, &held, &in_use);

@@ -28,9 +28,10 @@ sums_line(const struct picture *picture, char *text, size_t size)
 	}
 	if (picture->rate >= 0)
 		snprintf(rate, sizeof rate, "%.1f", picture->rate);
-	snprintf(text, size, "%zu group%s, %zu full; %" PRId64 " held, %" PRId64 " waiting; %" PRId64
-	    " client%s; %s grants/s", picture->n_groups, picture->n_groups == 1 ? "" : "s",
-	    picture->n_full, held, waiting, clients, clients == 1 ? "" : "s", rate);
+	snprintf(text, size, "%zu group%s, %zu full; %" PRId64 " held, %" PRId64 " waiting; "
+	    "%" PRId64 " client%s; %s grants/s", picture->n_groups,
+	    picture->n_groups == 1 ? "" : "s", picture->n_full, held, waiting, clients,
+	    clients == 1 ? "" : "s", rate);
 }
 
 static enum mood
@@ -46,7 +47,8 @@ shared_line(const struct picture *picture, char *text, size_t size)
 		snprintf(text, size, "Redis is away: no slot is granted but those kept here");
 	} else if (picture->grace_ms > 0) {
 		ctl_age(picture->grace_ms, age);
-		snprintf(text, size, "Redis is new, or has lost data: nothing is granted for %s", age);
+		snprintf(text, size, "Redis is new, or has lost data: nothing is granted for %s",
+		    age);
 	} else {
 		snprintf(text, size, "Redis is up");
 		mood = MOOD_QUIET;

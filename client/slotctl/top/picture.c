@@ -178,7 +178,8 @@ picture_compare(struct picture *picture, const struct picture *before)
 	int64_t passed_ms = picture->at_ms - before->at_ms;
 	size_t i = 0, j = 0;
 
-	picture->rate = rate_of(picture_stat(picture, "grants"), picture_stat(before, "grants"), passed_ms);
+	picture->rate = rate_of(picture_stat(picture, "grants"), picture_stat(before, "grants"),
+	    passed_ms);
 	while (i < picture->n_groups && j < before->n_groups) {
 		struct group *g = &picture->groups[i];
 		int order = strcmp(g->name, before->groups[j].name);

@@ -42,7 +42,7 @@ struct picture {
 
 	char *group;            /* whose details these are; NULL: none were asked for */
 	struct answer holders, waiters;
-	bool of_all_hosts;      /* they are, as far as holders.fleet says; else those of this host */
+	bool of_all_hosts;      /* they are, as far as holders.fleet says; else of this host */
 };
 
 /* Who looks. */

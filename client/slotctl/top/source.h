@@ -1,5 +1,5 @@
-/* Where slotctl top has its pictures from: a thread that looks at slotd, so that keys and signals are
- * never late, however long slotd takes to answer. */
+/* Where slotctl top has its pictures from: a thread that looks at slotd, so that keys and signals
+ * are never late, however long slotd takes to answer. */
 #ifndef SLOTCTL_TOP_SOURCE_H
 #define SLOTCTL_TOP_SOURCE_H
 
