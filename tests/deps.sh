@@ -38,6 +38,7 @@ if [ "$1" = page ]; then        # 120 MB to fetch: make check does without
 fi
 if [ "$1" = package ]; then
 	need_command dpkg-buildpackage dpkg-dev
+	need_command g++ build-essential
 	need_command dh debhelper
 	need_command dh_python3 dh-python
 	need_command lintian lintian
