@@ -72,6 +72,23 @@ class Rights(unittest.TestCase):
         self.check("both-of-all", None, 2009)           # nothing is inherited
 
 
+    def test_admins(self):
+        """Of a group, and of all that this slotd does."""
+        evict = "EVICT both-2 1"
+        with user(self.slotd, 2001) as holder, user(self.slotd, 2002) as of_group, \
+                user(self.slotd, 2009, groups=[4001]) as of_all, user(self.slotd, 2009) as nobody:
+            nobody.expect(r"ERR denied rule=admin uid 2009 is not among the admins of \[group both-\*\]", evict)
+            holder.expect(r"ERR denied rule=admin .*", evict)
+            for admin in (of_group, of_all):
+                slot = holder.expect(r"OK (\d) \d+", "ACQUIRE both-2 wait=1m")[1]
+                admin.expect("OK evicted=1", f"EVICT both-2 {slot}")
+            of_group.expect("ERR denied rule=admin .*", "EVICT users 1")
+            of_all.expect("OK evicted=0", "EVICT users 1")
+            for request in ("DRAIN off", "RELOAD", "AUDIT fix", "GRACE end"):
+                of_group.expect("ERR denied rule=admin uid 2002 is no admin of this slotd", request)
+            of_all.expect(r"OK draining=no held=\d+", "DRAIN off")
+            of_all.expect("OK groups=5 .*", "RELOAD")
+
     def test_what_another_holds(self):
         """A token is no secret; it helps neither another user nor another connection."""
         with user(self.slotd, 2001) as a, user(self.slotd, 2001) as b, user(self.slotd, 2009) as other:
