@@ -1,6 +1,7 @@
 """The faults: what is done to clients, daemons, the ways to Redis and Redis itself, at random."""
 import collections
 import random
+import re
 import signal
 import socket
 import threading
@@ -12,7 +13,7 @@ from choice import LEASE
 from slotd import Client
 
 # What was done, for the judge.  kind: a name of KINDS; begin, end: CLOCK_BOOTTIME ns; hosts: whose
-# daemons it concerns; pid: the client's
+# daemons it concerns; pid: the client's, or the token of a hold that was meant
 Injected = collections.namedtuple("Injected", "kind begin end hosts pid")
 
 Kind = collections.namedtuple("Kind", "name area weight loses_data act")
@@ -21,7 +22,7 @@ KINDS = {}
 
 def kind(area, weight, loses_data=False):
     """Makes act(stage, target, generator, wait) the kind of fault that its name says.  It returns
-    when the fault is over, with the pid of a client if it was one's; wait(seconds) returns early
+    when the fault is over, with the pid of a client (or the token of a hold) if it was one's; wait(seconds) returns early
     when the run is over."""
     def enlist(act):
         name = act.__name__.replace("_", " ")
@@ -82,6 +83,19 @@ def daemon_stopped(_, host, generator, wait):
     host.signal(signal.SIGSTOP)
     wait(length(generator))
     host.signal(signal.SIGCONT)
+
+
+@kind("daemon", 4)
+def holder_evicted(_, host, generator, wait):
+    """Some holder of any host, by an operator on this one."""
+    with Client(host.daemon.socket) as operator:
+        holds = [re.search(r" group=(\S+) kind=hold slot=([1-9]\d*) token=(\d+) ", line)
+                 for line in operator.ask_list("PS g*")]
+        if not (holds := [hold for hold in holds if hold]):
+            return None
+        hold = generator.choice(holds)
+        operator.expect(r"OK evicted=\d+|ERR unavailable .*", "EVICT %s %s token=%s" % hold.groups())
+        return int(hold[3])
 
 
 @kind("way", 4)

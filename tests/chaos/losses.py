@@ -12,6 +12,7 @@ from judge import RUN, RUN_STRICT, SECOND, Finding
 
 # a hold in good health has so much left at any time
 HEADROOM = int((LEASE * 3 / 4 - MARGIN - LEASE / 5) * SECOND)
+EVICTED = "holder evicted"
 RECOVERY = SECOND // 4                  # until all is well again after a fault: connections, RESUME
 
 
@@ -50,7 +51,10 @@ class Losses:
         spans = []
         for fault in self._before(hold):
             kind = KINDS[fault.kind]
-            if hold.first.host in fault.hosts and (
+            if fault.kind == EVICTED:
+                if fault.pid == hold.first.token:
+                    return EVICTED
+            elif hold.first.host in fault.hosts and (
                     kind.area != "client" or fault.pid == hold.first.pid):
                 spans.append((fault.begin, fault.end + RECOVERY, fault.kind,
                               kind.area != "servers" or kind.loses_data))

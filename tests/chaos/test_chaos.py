@@ -129,6 +129,14 @@ class Judged(unittest.TestCase):
             self.assertEqual((len(losses.explained), len(losses.for_nothing)),
                              (1, 0) if is_explained else (0, 1), faults)
 
+    def test_evicted(self):
+        """Of one that is taken by an operator, who meant this one."""
+        story = Story().hold(1, 9, token=5, last=record.LOST)
+        for token, is_explained in (5, True), (6, False):
+            losses = Losses(story.judge(("holder evicted", 8.9, 9.1), pid=token), None)
+            self.assertEqual((len(losses.explained), len(losses.for_nothing)),
+                             (1, 0) if is_explained else (0, 1), token)
+
 
 if __name__ == "__main__":
     unittest.main()
