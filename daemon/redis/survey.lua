@@ -1,3 +1,4 @@
+#!lua flags=no-writes
 -- A survey: what is on record of one group, of daemons that do not answer; or what in it does not
 -- agree.  It reads, and writes nothing.  The keys are those of the exchange, and how they are written
 -- is said there: script/01-head.lua.
