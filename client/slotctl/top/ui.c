@@ -57,7 +57,8 @@ ui_show(struct ui *ui, struct picture *picture)
 		return;
 	}
 	ui->away_since_ms = 0;
-	ui->is_over = ui->c->times > 0 && ui->n_pictures++ == ui->c->times;
+	if (ui->c->times > 0 && ui->n_pictures++ == ui->c->times)
+		ui->is_over = true;
 	if (ui->picture != NULL)
 		picture_compare(picture, ui->picture);
 	free(ui->rows);
