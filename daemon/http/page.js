@@ -28,7 +28,7 @@
 	const orDash = (value, text = String) => value === null ? "–" : text(value);
 
 	function rate(perSecond) {
-		return perSecond < 10 ? `${perSecond.toFixed(1)}/s` : `${Math.round(perSecond)}/s`;
+		return perSecond > 0 && perSecond < 10 ? `${perSecond.toFixed(1)}/s` : `${Math.round(perSecond)}/s`;
 	}
 
 	function share(used, limit) {
