@@ -124,7 +124,7 @@ read_on(struct connection *connection)
 	} else {
 		connection->state = CONNECTION_WAITING;
 		connection->status = status;
-		http_asked(connection->http);
+		http_asked(connection->http, connection);
 	}
 }
 

@@ -72,9 +72,12 @@ on_work(evutil_socket_t fd, short what, void *arg)
 }
 
 void
-http_asked(struct http *http)
+http_asked(struct http *http, struct connection *connection)
 {
-	work(http);
+	if (route_is_light(connection))         /* a probe does not wait behind what is heavy */
+		route_answer(http->server, connection);
+	else
+		work(http);
 }
 
 /* ---------------------------------------------------------------- connections */
@@ -90,25 +93,38 @@ http_close(struct http *http, struct connection *connection)
 	http->is_full = false;
 }
 
-/* Whoever has been here longest and is not about to be answered makes room: else those who say nothing
- * could keep out those who do. */
-static bool
-make_room(struct http *http)
+/* Where there is no room, whoever has been here longest makes some, unless he is about to be answered:
+ * else those who say nothing, or do not read, could keep out the others.  NULL: nobody can go. */
+static struct connection *
+first_to_go(const struct http *http)
 {
 	struct connection *connection;
 
-	if (http->n_connections < HTTP_CONNECTIONS)
-		return true;
-	TAILQ_FOREACH (connection, &http->connections, link) {
-		if (connection->state == CONNECTION_READING ||
-		    connection->state == CONNECTION_CLOSING) {
-			http_close(http, connection);
-			return true;
-		}
-	}
-	http->is_full = true;
-	event_del(http->readable);
-	return false;
+	TAILQ_FOREACH (connection, &http->connections, link)
+		if (connection->state != CONNECTION_WAITING)
+			return connection;
+	return NULL;
+}
+
+static bool
+is_full(const struct http *http)
+{
+	return http->n_connections == HTTP_CONNECTIONS;
+}
+
+static void
+take(struct http *http, int fd)
+{
+	struct connection *connection;
+
+	if (is_full(http))
+		http_close(http, first_to_go(http));
+	connection = connection_new(http, fd);
+	if (connection == NULL)
+		return;
+	TAILQ_INSERT_TAIL(&http->connections, connection, link);
+	http->n_connections++;
+	connection_start(connection);
 }
 
 static void
@@ -125,11 +141,15 @@ static void
 on_readable(evutil_socket_t listen_fd, short what, void *arg)
 {
 	struct http *http = arg;
-	struct connection *connection;
 	int fd;
 
 	(void)what;
-	for (unsigned i = 0; i < ACCEPT_MAX && make_room(http); i++) {
+	for (unsigned i = 0; i < ACCEPT_MAX; i++) {
+		if (is_full(http) && first_to_go(http) == NULL) {
+			http->is_full = true;
+			event_del(http->readable);
+			return;
+		}
 		fd = accept4(listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd < 0 && (errno == EINTR || errno == ECONNABORTED))
 			continue;
@@ -139,12 +159,7 @@ on_readable(evutil_socket_t listen_fd, short what, void *arg)
 			return;
 		}
 		http->is_out = false;
-		connection = connection_new(http, fd);
-		if (connection == NULL)
-			continue;
-		TAILQ_INSERT_TAIL(&http->connections, connection, link);
-		http->n_connections++;
-		connection_start(connection);
+		take(http, fd);
 	}
 }
 

@@ -47,8 +47,8 @@ struct http {
 struct http *http_new(struct server *server, const struct config *config);
 void http_free(struct http *http);
 
-/* A connection waits for its answer.  It may come at once, and connections may be gone after that. */
-void http_asked(struct http *http);
+/* The connection waits for its answer.  It may come at once, and any may be gone after that. */
+void http_asked(struct http *http, struct connection *connection);
 
 void http_close(struct http *http, struct connection *connection);
 

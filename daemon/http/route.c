@@ -78,29 +78,40 @@ page(const struct server *server, const struct http_request *req, struct respons
 
 static const struct route {
 	const char *path, *type;
+	bool is_light;
 	void (*make)(const struct server *, const struct http_request *, struct response *);
 } routes[] = {
-    {"/metrics", PROMETHEUS, metrics},
-    {"/", "text/html; charset=utf-8", page},
-    {"/status.json", "application/json", status_json},
-    {"/healthz", TEXT, healthz},
-    {"/readyz", TEXT, readyz},
+    {"/", "text/html; charset=utf-8", false, page},
+    {"/status.json", "application/json", false, status_json},
+    {"/metrics", PROMETHEUS, false, metrics},
+    {"/healthz", TEXT, true, healthz},
+    {"/readyz", TEXT, true, readyz},
 };
 
+/* NULL if the request is none, or for nothing that there is. */
 static const struct route *
-find(const char *path)
+find(const struct connection *connection)
 {
 	for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++)
-		if (strcmp(routes[i].path, path) == 0)
+		if (connection->status == 200 &&
+		    strcmp(routes[i].path, connection->request.path) == 0)
 			return &routes[i];
 	return NULL;
+}
+
+bool
+route_is_light(const struct connection *connection)
+{
+	const struct route *route = find(connection);
+
+	return route == NULL || route->is_light;
 }
 
 void
 route_answer(const struct server *server, struct connection *connection)
 {
 	const struct http_request *req = &connection->request;
-	const struct route *route = connection->status == 200 ? find(req->path) : NULL;
+	const struct route *route = find(connection);
 	struct response response = {.status = connection->status, .type = TEXT};
 	char headers[320];
 

@@ -80,6 +80,22 @@ class Port(unittest.TestCase):
                 self.assertEqual(web.read(), b"")
             client.expect("OK pong", "PING")
 
+    def test_unread(self):
+        """Nor do those who ask and do not read keep others out."""
+        with served(self.config) as (_, client):
+            for first in range(0, 1000, 100):
+                client.send(*(f"ACQUIRE g{i} limit=1" for i in range(first, first + 100)))
+                for _ in range(100):
+                    client.expect(r"OK 1 \d+")
+            for _ in range(20):
+                web = Web(self.where)
+                self.addCleanup(web.socket.close)
+                web.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+                web.socket.sendall(b"GET / HTTP/1.1\r\n\r\n")
+            self.assertEqual(get(self.where, "/healthz").status, 200)
+            self.assertEqual(get(self.where, "/").status, 200)
+            client.expect("OK pong", "PING")
+
     def test_ipv6(self):
         try:
             socket.create_server(("::1", 0), family=socket.AF_INET6).close()
