@@ -15,7 +15,7 @@ static const struct {
 	bool also_free;         /* measured where the kernel chooses the cores, too */
 } sections[] = {
     {"pair", bench_pair, true},
-    {"watched", bench_watched, true},
+    {"watched", bench_watched, false},
     {"throughput", bench_throughput, true},
     {"handoff", bench_handoff, true},
     {"hostile", bench_hostile, true},

@@ -67,6 +67,7 @@ onlooker_start(struct onlooker *onlooker, const char *socket)
 
 		if (prctl(PR_SET_PDEATHSIG, SIGKILL) == -1 || getppid() != parent)
 			_exit(127);
+		close(fds[0]);          /* else the end of the other would not be seen */
 		peer_open(&peer, socket);
 		while (read(fds[1], &byte, 1) == 1) {
 			look(onlooker->http, &peer);
