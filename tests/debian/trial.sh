@@ -106,6 +106,7 @@ systemctl daemon-reload
 trial "a reload with an error changes nothing and fails, one without succeeds"
 echo 'limit = nonsense' >>/etc/slotd/slotd.conf
 fails 1 systemctl reload slotd.service
+journalctl --quiet --unit=slotd.service --priority=warning --grep='slotd.conf:[0-9]' | grep -q .
 shows slotd.service ActiveState active
 sed -i '$d' /etc/slotd/slotd.conf
 printf '[group build]\nlimit = 7\n' >>/etc/slotd/slotd.conf

@@ -180,7 +180,7 @@ class Dist(unittest.TestCase):
     """make dist, where there is a repository: the same bytes each time, and all that is needed."""
 
     def setUp(self):
-        if subprocess.run(["git", "rev-parse", "HEAD"], stdout=subprocess.DEVNULL,
+        if subprocess.run(["git", "ls-files", "--error-unmatch", "Makefile"], stdout=subprocess.DEVNULL,
                           stderr=subprocess.DEVNULL).returncode != 0:
             self.skipTest("make dist packs what is committed, and this is no repository")
         directory = tempfile.TemporaryDirectory(prefix="slotd-dist-")
