@@ -82,7 +82,7 @@ warnings=$(journalctl --quiet --unit=slotd.service --priority=warning)
 
 trial "a job goes on through a restart"
 mkfifo --mode=666 /tmp/started
-as alice slotctl run build --limit 1 -- sh -c 'echo >/tmp/started; exec sleep infinity' &
+as alice slotctl run build --limit 1 -- sh -c 'echo >/tmp/started; exec sleep infinity' 2>/tmp/alice &
 job=$!
 read -r _ </tmp/started
 held=$(token)
