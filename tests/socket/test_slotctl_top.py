@@ -4,11 +4,12 @@ import re
 import signal
 import unittest
 
+from fleet import UP as CONNECTED
 from fleet import fleet, no_grace
 from redis import Redis
 from screen import Terminal
 from slotctl import Case
-from slotd import SLOTCTL, WRAP
+from slotd import SLOTCTL, WRAP, Daemon
 
 DOWN, UP, END, ENTER, ESCAPE = "\x1bOB", "\x1bOA", "\x1bOF", "\r", "\x1b"
 LEAVES = b"\x1b[?1049l"         # the alternate screen
@@ -153,6 +154,29 @@ class Top(Case):
                 term.wait_for("^Redis is away: ")
                 term.wait_for("^g .* Redis is away$")
                 self.quit(term)
+
+    def test_draining(self):
+        term = self.top()
+        term.wait_for("^full .*full$")
+        self.a.expect("#w ERR unavailable .*", "DRAIN on")
+        self.a.expect("OK draining=yes .*")
+        term.wait_for("; this host is draining: nothing more is granted here$")
+        term.wait_for("^full .*draining$")
+        self.a.expect("OK draining=no .*", "DRAIN off")
+        term.wait_for("^full .*full$")
+        self.quit(term)
+
+    def test_grace(self):
+        with Redis() as redis:
+            config = redis.config(lease=1000, lease_more="grace_ms = 60000")
+            with Daemon(config + "[group g]\nlimit = 4\n", expect=(".*",)) as one:
+                one.log.wait_for(CONNECTED)
+                with one.client() as a:
+                    a.send("#w ACQUIRE g wait=forever")
+                    term = self.top(SLOTD_SOCKET=one.socket)
+                    term.wait_for("^Redis is new, or has lost data: nothing is granted for 5\\d")
+                    term.wait_for("^g .* grace, 5\\S+ left$")
+                    self.quit(term)
 
     def test_help(self):
         term = self.top()
