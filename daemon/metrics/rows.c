@@ -50,6 +50,7 @@ rows_make(struct rows *rows, const struct server *server)
 			continue;
 		arb_status(arb, tally->name, &status);
 		row->limit = report_limit(server, &status, &from);
+		row->is_live = status.live != XCH_NO_LIMIT;
 	}
 	arb_groups(arb, add_group, rows);
 	return true;
