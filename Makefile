@@ -84,7 +84,10 @@ LIB_SRC     := $(sort $(wildcard client/libslot/*.c)) $(PROTO_SRC)
 CTL_SRC     := $(sort $(wildcard client/slotctl/*.c client/slotctl/top/*.c))
 
 CORE_OBJ    := $(CORE_SRC:%.c=$(O)/%.o)
-SCRIPT_OBJ  := $(O)/daemon/redis/script.o $(O)/daemon/redis/survey_script.o $(O)/daemon/http/assets.o
+SCRIPT_OBJ  := $(O)/daemon/redis/script.o $(O)/daemon/redis/survey_script.o \
+	$(O)/daemon/redis/live_script.o $(O)/daemon/http/assets.o
+# what Redis is asked and says, as texts: without I/O
+TEXT_OBJ    := $(foreach name,command exchange live scan talk,$(O)/daemon/redis/$(name).o) $(SCRIPT_OBJ)
 REDIS_OBJ   := $(REDIS_SRC:%.c=$(O)/%.o) $(SCRIPT_OBJ)
 DAEMON_OBJ  := $(DAEMON_SRC:%.c=$(O)/%.o) $(SCRIPT_OBJ)
 LIB_OBJ     := $(LIB_SRC:%.c=$(O)/%.pic.o)
@@ -118,6 +121,10 @@ $(O)/daemon/redis/script.c: $(sort $(wildcard daemon/redis/script/*.lua)) Makefi
 $(O)/daemon/redis/survey_script.c: daemon/redis/survey.lua Makefile
 	@mkdir -p $(@D)
 	$(call lua_to_c,survey)
+
+$(O)/daemon/redis/live_script.c: daemon/redis/live.lua Makefile
+	@mkdir -p $(@D)
+	$(call lua_to_c,live)
 
 # the parts of the page, likewise: page.css becomes asset_page_css[]
 $(O)/daemon/http/assets.c: $(addprefix daemon/http/,page.html row.html page.css page.js) Makefile

@@ -331,10 +331,10 @@ SLOT_API int slot_status(struct slot_conn *conn, const char *group,
 typedef void slot_line_fn(const char *line, void *userdata);
 
 /* Asks slotd what it knows: verb is LIST, STATUS, HOLDERS, WAITERS, PS, STATS, METRICS, PING,
- * VERSION, HELP, GRACE or AUDIT; argument is the group or glob (the library escapes it), or NULL.
- * Or asks what operators ask, with words as in slotd-protocol(7): EVICT "group slot", AUDIT "fix",
- * GRACE "end"; see slotctl(1) for what these can do.  line is called for each line of a list; for the other requests once, with what stands behind OK.  The
- * lines are those of slotd-protocol(7): names and labels in them are %XX-escaped. */
+ * VERSION, HELP, GRACE, AUDIT or HISTORY; argument is the group or glob (the library escapes it), or
+ * NULL.  Or asks what operators ask, with words as in slotd-protocol(7): EVICT "group slot", AUDIT
+ * "fix", GRACE "end", LIVE "group limit=N"; see slotctl(1) for what these can do.  line is called for
+ * each line of a list; for the other requests once, with what stands behind OK.  The lines are those of slotd-protocol(7): names and labels in them are %XX-escaped. */
 SLOT_API int slot_query(struct slot_conn *conn, const char *verb, const char *argument,
     slot_line_fn *line, void *userdata);
 

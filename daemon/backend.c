@@ -17,6 +17,8 @@ struct memory {
 	size_t n_asked, size;
 	size_t n_answered;                      /* of asked, from its beginning */
 	unsigned n_said;                        /* of what is said at first */
+	struct xch_push push;                   /* while has_push */
+	bool has_push;
 	uint64_t *high;                         /* the page's: for the one after us */
 };
 
@@ -52,6 +54,11 @@ memory_next(struct backend *backend, struct arb_event *event)
 		*event = (struct arb_event){.type = first[memory->n_said++]};
 		return true;
 	}
+	if (memory->has_push) {
+		memory->has_push = false;
+		*event = (struct arb_event){.type = ARB_PUSH, .push = &memory->push};
+		return true;
+	}
 	if (memory->n_answered == memory->n_asked) {
 		memory->n_answered = memory->n_asked = 0;
 		return false;
@@ -78,7 +85,49 @@ memory_grace(const struct backend *backend, const char *group, nsec now)
 static void
 memory_end_grace(struct backend *backend, uint64_t client, uint64_t request)
 {
-	backend->ended(backend->ended_arg, client, request, BACKEND_END_DONE);
+	backend->ended(backend->loop_arg, client, request, BACKEND_END_DONE);
+}
+
+/* ------------------------------------------------------------------ live limits */
+
+static const struct lives *
+memory_lives(const struct backend *backend, usec *now)
+{
+	const struct memory *memory = (const struct memory *)backend;
+
+	*now = clock_server();
+	return mem_lives(memory->mem);
+}
+
+/* Whoever is on record is told: of those only the arbiter that we speak to listens. */
+static void
+memory_set_live(struct backend *backend, uint64_t client, uint64_t request, const char *group,
+    enum live_kind kind, const struct live_setting *setting, usec length)
+{
+	struct memory *memory = (struct memory *)backend;
+	const struct live_done done = {.client = client, .request = request, .group = group};
+	struct live_setting set = *setting;
+	const struct xch_push *pushes;
+	uint32_t n;
+
+	mem_set_live(memory->mem, clock_server(), group, kind, &set, length, &pushes, &n);
+	if (n > 0)
+		memory->push = pushes[0];
+	memory->has_push = n > 0;
+	backend->live_done(backend->loop_arg, &done, BACKEND_END_DONE);
+}
+
+static void
+memory_history(struct backend *backend, uint64_t client, uint64_t request, const char *group)
+{
+	struct memory *memory = (struct memory *)backend;
+	const struct live *live = lives_find(mem_lives(memory->mem), group);
+
+	const struct live_done done = {.client = client, .request = request, .group = group,
+	    .is_history = true, .said = live != NULL ? live->said : NULL,
+	    .n_said = live != NULL ? live->n_said : 0};
+
+	backend->live_done(backend->loop_arg, &done, BACKEND_END_DONE);
 }
 
 static enum backend_said
@@ -198,6 +247,9 @@ backend_memory_new(struct page *page, nsec margin)
 	    .say = memory_say,
 	    .reply = memory_reply,
 	    .survey = memory_survey,
+	    .lives = memory_lives,
+	    .set_live = memory_set_live,
+	    .history = memory_history,
 	    .why_down = memory_why_down,
 	    .stats = memory_stats,
 	    .redis = memory_redis,

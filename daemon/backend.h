@@ -9,6 +9,7 @@
 #include <stdbool.h>
 
 #include "daemon/core/arbiter.h"
+#include "daemon/core/live.h"
 #include "daemon/serve/output.h"
 
 /* Whether a question could be put to the other daemons. */
@@ -33,10 +34,10 @@ struct backend_ears {
 	void *arg;
 };
 
-/* What became of the end of a grace. */
+/* What became of the end of a grace, or of a live limit. */
 enum backend_end {
 	BACKEND_END_DONE,
-	BACKEND_END_PART,       /* some groups cannot be asked at all: the log says why */
+	BACKEND_END_PART,       /* a group, or some, cannot be asked at all: the log says why */
 	BACKEND_END_UNKNOWN,    /* the link broke meanwhile, or there was none */
 };
 
@@ -65,7 +66,17 @@ struct backend {
 	/* Ends the grace of every group.  The loop's ended() follows, or is called meanwhile. */
 	void (*end_grace)(struct backend *backend, uint64_t client, uint64_t request);
 	void (*ended)(void *arg, uint64_t client, uint64_t request, enum backend_end how);
-	void *ended_arg;
+	void *loop_arg;         /* of ended() and live_done() */
+
+	/* What operators have set for all groups, as far as is known, and the backend's time. */
+	const struct lives *(*lives)(const struct backend *backend, usec *now);
+	/* Sets a live limit or a pause, see lives_set(); or asks for all that was set of a group.
+	 * live_done() follows, or is called meanwhile. */
+	void (*set_live)(struct backend *backend, uint64_t client, uint64_t request,
+	    const char *group, enum live_kind kind, const struct live_setting *setting, usec length);
+	void (*history)(struct backend *backend, uint64_t client, uint64_t request,
+	    const char *group);
+	void (*live_done)(void *arg, const struct live_done *done, enum backend_end how);
 
 	/* Puts a question, one line without its end, to all other daemons. */
 	enum backend_said (*say)(struct backend *backend, uint64_t id, const char *question);

@@ -93,22 +93,41 @@ on_libevent_log(int severity, const char *message)
 		log_debug("libevent: %s", message);
 }
 
-/* The answer to the end of a grace, which the arbiter has no part in. */
+/* The answer to what the arbiter has no part in. */
 static void
-on_ended(void *arg, uint64_t client, uint64_t request, enum backend_end how)
+answer_end(struct loop *loop, uint64_t client, uint64_t request, enum backend_end how,
+    const char *part)
 {
-	struct loop *loop = arg;
 	struct arb_action action = {
 	    .type = ARB_ANSWER, .client = client, .request = request, .retry = 1000 * NSEC_MS};
 
 	if (how == BACKEND_END_PART) {
 		action.code = WIRE_ERR_BACKEND;
-		action.text = "the marker of a shard cannot be used: the log of slotd says why";
+		action.text = part;
 	} else if (how == BACKEND_END_UNKNOWN) {
 		action.code = WIRE_ERR_UNAVAILABLE;
 		loop->backend->why_down(loop->backend, &action.why, &action.text);
 	}
 	loop->hooks.action(loop->hooks.arg, &action);
+}
+
+static void
+on_ended(void *arg, uint64_t client, uint64_t request, enum backend_end how)
+{
+	answer_end(arg, client, request, how,
+	    "the marker of a shard cannot be used: the log of slotd says why");
+}
+
+static void
+on_live_done(void *arg, const struct live_done *done, enum backend_end how)
+{
+	struct loop *loop = arg;
+
+	if (how == BACKEND_END_DONE)
+		loop->hooks.live(loop->hooks.arg, done);
+	else
+		answer_end(loop, done->client, done->request, how,
+		    "the backend cannot do it: the log of slotd says why");
 }
 
 /* The arbiter and its backend, for the identity that conf says. */
@@ -124,7 +143,8 @@ make_arbiter(struct loop *loop)
 	if (loop->arb == NULL || loop->backend == NULL)
 		fatal("loop");
 	loop->backend->ended = on_ended;
-	loop->backend->ended_arg = loop;
+	loop->backend->live_done = on_live_done;
+	loop->backend->loop_arg = loop;
 	gathers_set_backend(loop->gathers, loop->backend);
 }
 
@@ -411,6 +431,34 @@ void
 loop_end_grace(struct loop *loop, uint64_t client, uint64_t request)
 {
 	loop->backend->end_grace(loop->backend, client, request);
+}
+
+const struct live *
+loop_live(const struct loop *loop, const char *group, usec *now)
+{
+	return lives_find(loop->backend->lives(loop->backend, now), group);
+}
+
+const struct lives *
+loop_lives(const struct loop *loop)
+{
+	usec now;
+
+	return loop->backend->lives(loop->backend, &now);
+}
+
+void
+loop_set_live(struct loop *loop, uint64_t client, uint64_t request, const char *group,
+    enum live_kind kind, const struct live_setting *setting, usec length)
+{
+	loop->backend->set_live(loop->backend, client, request, group, kind, setting, length);
+	on_wake(loop);
+}
+
+void
+loop_history(struct loop *loop, uint64_t client, uint64_t request, const char *group)
+{
+	loop->backend->history(loop->backend, client, request, group);
 }
 
 bool

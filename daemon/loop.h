@@ -9,6 +9,7 @@
 
 #include "daemon/core/arbiter.h"
 #include "daemon/gather.h"
+#include "daemon/core/live.h"
 
 struct backend_redis;
 struct config_redis;
@@ -22,6 +23,9 @@ struct loop_hooks {
 	void (*action)(void *arg, const struct arb_action *action);
 	/* All events of one wake-up have been handled: write what they made. */
 	void (*turn)(void *arg);
+	/* loop_set_live() has set it, or loop_history() has found what there was.
+	 * If it could not be done, action() is called instead. */
+	void (*live)(void *arg, const struct live_done *done);
 	void *arg;
 };
 
@@ -40,8 +44,8 @@ void loop_set_gone(struct loop *loop, struct xch_daemon (*gone)(void *arg), void
 
 struct event_base *loop_base(struct loop *loop);
 const struct arb *loop_arb(const struct loop *loop);    /* for the functions that only read */
+const char *loop_host(const struct loop *loop);          /* this host's name, for people */
 const struct page *loop_page(const struct loop *loop);
-const char *loop_host(const struct loop *loop);         /* what others are told that it is called */
 struct tallies *loop_tallies(struct loop *loop);        /* of all arbiters that it has had */
 const struct histogram *loop_lag(const struct loop *loop); /* how late it was at its deadlines */
 /* What is left of the group's, or, with NULL, of any, as last heard; 0: none. */
@@ -53,6 +57,15 @@ bool loop_is_down(const struct loop *loop, const char **reason, const char **tex
 /* Asks all daemons; the gather hooks bring what comes of it.  See gather.h. */
 bool loop_gather(struct loop *loop, uint64_t client, uint64_t request, const char *question,
     enum gather_records records, const char *glob);
+/* What operators have set for the group, as far as is known, or NULL; and the time by which that ends.
+ * They count for all hosts. */
+const struct live *loop_live(const struct loop *loop, const char *group, usec *now);
+const struct lives *loop_lives(const struct loop *loop);
+/* Sets a live limit or a pause, as lives_set() says; tells what was set, the last 20.  The requests
+ * are answered with the live hook. */
+void loop_set_live(struct loop *loop, uint64_t client, uint64_t request, const char *group,
+    enum live_kind kind, const struct live_setting *setting, usec length);
+void loop_history(struct loop *loop, uint64_t client, uint64_t request, const char *group);
 void loop_stats(const struct loop *loop,         /* the backend's counters */
     void (*fn)(void *arg, const char *name, uint64_t value), void *arg);
 

@@ -9,7 +9,7 @@
 
 enum key {
 	KEY_LIMIT, KEY_WAIT, KEY_N, KEY_HOLD, KEY_LABEL, KEY_TOKEN, KEY_EVENTS, KEY_DETAIL, KEY_PAGE,
-	NKEYS
+	KEY_LIVE_LIMIT, KEY_PAUSE, KEY_FOR, KEY_WHY, NKEYS
 };
 
 static const struct {
@@ -25,6 +25,10 @@ static const struct {
 	[KEY_EVENTS] = {"events", "on or off"},
 	[KEY_DETAIL] = {"detail", "on or off"},
 	[KEY_PAGE] = {"page", "on or off"},
+	[KEY_LIVE_LIMIT] = {"limit", "a live limit is a number from 0 to 1000000, or is: none"},
+	[KEY_PAUSE] = {"pause", "on or off"},
+	[KEY_FOR] = {"for", "a time is ms, or has a unit (250ms 10s 2m 1h), and is not 0"},
+	[KEY_WHY] = {"why", "a reason is 1 to 100 bytes of UTF-8 without control characters"},
 };
 
 #define KEY(name) (1u << KEY_##name)
@@ -62,6 +66,8 @@ static const struct {
 	[WIRE_WHY] = {"WHY", GROUP, KEY(LIMIT) | KEY(N)},
 	[WIRE_RELOAD] = {"RELOAD", NOTHING, 0},
 	[WIRE_DRAIN] = {"DRAIN", SWITCH_OR_NOTHING, 0},
+	[WIRE_LIVE] = {"LIVE", GROUP, KEY(LIVE_LIMIT) | KEY(PAUSE) | KEY(FOR) | KEY(WHY)},
+	[WIRE_HISTORY] = {"HISTORY", GROUP, 0},
 };
 
 static const char *const help[] = {
@@ -84,6 +90,8 @@ static const char *const help[] = {
 	"WHY group [limit=N] [n=K]",
 	"RELOAD",
 	"DRAIN [on|off]",
+	"LIVE group [limit=N|none] [pause=on|off] [for=TIME] [why=TEXT]",
+	"HISTORY group",
 	"PING",
 	"VERSION",
 	"HELP",
@@ -283,6 +291,32 @@ parse_count(const char *s, size_t len, uint32_t max, uint32_t *count)
 }
 
 static bool
+parse_live_limit(const char *s, size_t len, int64_t *limit)
+{
+	uint64_t value;
+
+	if (len == strlen("none") && memcmp(s, "none", len) == 0) {
+		*limit = WIRE_NONE;
+		return true;
+	}
+	if (wire_parse_number(s, len, WIRE_LIMIT_MAX, &value) == -1)
+		return false;
+	*limit = (int64_t)value;
+	return true;
+}
+
+/* A text that may have blanks.  WIRE_OK, or what is wrong with it. */
+static enum wire_code
+parse_text(const char *s, size_t len, char *buf, size_t max)
+{
+	int n = wire_unescape(s, len, buf, max + 1);
+
+	if (n == -1)
+		return WIRE_ERR_SYNTAX;
+	return n >= 0 && wire_name_ok(buf, (size_t)n, max, true) ? WIRE_OK : WIRE_ERR_BADVALUE;
+}
+
+static bool
 parse_wait(const char *s, size_t len, int64_t *ms)
 {
 	if (len == strlen("forever") && memcmp(s, "forever", len) == 0) {
@@ -297,7 +331,6 @@ static enum wire_code
 parse_value(enum key key, const char *s, size_t len, struct wire_request *req)
 {
 	bool ok = false;
-	int n;
 
 	switch (key) {
 	case KEY_LIMIT:
@@ -325,11 +358,18 @@ parse_value(enum key key, const char *s, size_t len, struct wire_request *req)
 		ok = parse_switch(s, len, &req->has_page, &req->page);
 		break;
 	case KEY_LABEL:
-		n = wire_unescape(s, len, req->label, sizeof(req->label));
-		if (n == -1)
-			return WIRE_ERR_SYNTAX;
-		ok = n >= 0 && wire_name_ok(req->label, (size_t)n, WIRE_LABEL_MAX, true);
+		return parse_text(s, len, req->label, WIRE_LABEL_MAX);
+	case KEY_LIVE_LIMIT:
+		ok = parse_live_limit(s, len, &req->live_limit);
 		break;
+	case KEY_PAUSE:
+		ok = parse_switch(s, len, &req->has_pause, &req->pause);
+		break;
+	case KEY_FOR:
+		ok = wire_parse_time(s, len, &req->for_ms, NULL) == 0 && req->for_ms > 0;
+		break;
+	case KEY_WHY:
+		return parse_text(s, len, req->why, WIRE_WHY_MAX);
 	case NKEYS:
 		break;
 	}
@@ -350,9 +390,10 @@ parse_key(const char *word, size_t len, unsigned *seen, struct wire_request *req
 		return fail(fault, WIRE_ERR_SYNTAX, "a word too many");
 	key_len = (size_t)(equals - word);
 	for (key = 0; key < NKEYS; key++)
-		if (strlen(keys[key].word) == key_len && memcmp(keys[key].word, word, key_len) == 0)
+		if ((verbs[req->verb].keys & 1u << key) != 0 &&
+		    strlen(keys[key].word) == key_len && memcmp(keys[key].word, word, key_len) == 0)
 			break;
-	if (key == NKEYS || req->all || !(verbs[req->verb].keys & 1u << key))
+	if (key == NKEYS || req->all)
 		return fail_key(fault, WIRE_ERR_BADKEY, "this request has no such key", word, key_len);
 	if (*seen & 1u << key)
 		return fail_key(fault, WIRE_ERR_BADKEY, "the key is given twice", word, key_len);
@@ -363,6 +404,21 @@ parse_key(const char *word, size_t len, unsigned *seen, struct wire_request *req
 		return fail(fault, code, "behind a % stand two hexadecimal digits");
 	if (code != WIRE_OK)
 		return fail_key(fault, code, keys[key].want, word, key_len);
+	return 0;
+}
+
+/* LIVE: one thing is set at a time, and only what is set has an end. */
+static int
+check_live(const struct wire_request *req, struct wire_fault *fault)
+{
+	bool is_limit = req->live_limit != WIRE_ABSENT;
+
+	if (is_limit && req->has_pause)
+		return fail_key(fault, WIRE_ERR_BADKEY, "limit= or pause=, not both", "pause", 5);
+	if (req->why[0] != '\0' && !is_limit && !req->has_pause)
+		return fail_key(fault, WIRE_ERR_BADKEY, "goes with limit= or pause=", "why", 3);
+	if (req->for_ms != WIRE_ABSENT && !(is_limit && req->live_limit != WIRE_NONE) && !req->pause)
+		return fail_key(fault, WIRE_ERR_BADKEY, "goes with limit=N or pause=on", "for", 3);
 	return 0;
 }
 
@@ -377,6 +433,8 @@ wire_parse(const char *line, size_t len, struct wire_request *req, struct wire_f
 	req->n = 1;
 	req->wait_ms = WIRE_ABSENT;
 	req->hold_ms = WIRE_ABSENT;
+	req->for_ms = WIRE_ABSENT;
+	req->live_limit = WIRE_ABSENT;
 
 	if (len > WIRE_LINE_MAX - 1)
 		return fail(fault, WIRE_ERR_TOOLONG, wire_code_text(WIRE_ERR_TOOLONG));
@@ -405,7 +463,7 @@ wire_parse(const char *line, size_t len, struct wire_request *req, struct wire_f
 	if (req->verb == WIRE_RELEASE && is_slotless(req) && req->token == 0)
 		return fail_key(fault, WIRE_ERR_BADVALUE, "a hold of slot 0 is named by its token",
 		    "slot", 4);
-	return 0;
+	return check_live(req, fault);
 }
 
 /* ------------------------------------------------------------------ writing */
@@ -430,14 +488,28 @@ put(struct out *out, const char *format, ...)
 }
 
 static void
-put_label(struct out *out, const char *label)
+put_text(struct out *out, const char *key, const char *text)
 {
-	char escaped[WIRE_ESCAPED(WIRE_LABEL_MAX)];
+	char escaped[WIRE_ESCAPED(WIRE_WHY_MAX)];
 
-	if (label[0] == '\0')
+	if (text[0] == '\0')
 		return;
-	wire_escape(label, strlen(label), false, escaped, sizeof(escaped));
-	put(out, " label=%s", escaped);
+	wire_escape(text, strlen(text), false, escaped, sizeof(escaped));
+	put(out, " %s=%s", key, escaped);
+}
+
+static void
+put_live(struct out *out, const struct wire_request *req)
+{
+	if (req->live_limit == WIRE_NONE)
+		put(out, " limit=none");
+	else if (req->live_limit != WIRE_ABSENT)
+		put(out, " limit=%lld", (long long)req->live_limit);
+	if (req->has_pause)
+		put(out, " pause=%s", req->pause ? "on" : "off");
+	if (req->for_ms != WIRE_ABSENT)
+		put(out, " for=%lld", (long long)req->for_ms);
+	put_text(out, "why", req->why);
 }
 
 static void
@@ -487,7 +559,7 @@ wire_format(const struct wire_request *req, char *buf, size_t size)
 		put(&out, " n=%u", (unsigned)req->n);
 	if (req->hold_ms != WIRE_ABSENT)
 		put(&out, " hold=%lld", (long long)req->hold_ms);
-	put_label(&out, req->label);
+	put_text(&out, "label", req->label);
 	if (verbs[req->verb].keys & KEY(TOKEN) && req->token != 0)
 		put(&out, " token=%llu", (unsigned long long)req->token);
 	if (req->has_events)
@@ -496,6 +568,7 @@ wire_format(const struct wire_request *req, char *buf, size_t size)
 		put(&out, " detail=%s", req->detail ? "on" : "off");
 	if (req->has_page)
 		put(&out, " page=%s", req->page ? "on" : "off");
+	put_live(&out, req);
 	put(&out, "\n");
 	return out.len < size ? (int)out.len : -1;
 }

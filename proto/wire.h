@@ -23,12 +23,13 @@
 
 #define WIRE_ABSENT  (-1)       /* a time that was not given */
 #define WIRE_FOREVER (-2)       /* wait=forever */
+#define WIRE_NONE    (-3)       /* LIVE limit=none */
 
 enum wire_verb {
 	WIRE_HELLO, WIRE_ACQUIRE, WIRE_RELEASE, WIRE_CANCEL, WIRE_RESUME, WIRE_LIST, WIRE_STATUS,
 	WIRE_HOLDERS, WIRE_WAITERS, WIRE_STATS, WIRE_METRICS, WIRE_PS, WIRE_EVICT, WIRE_AUDIT,
-	WIRE_GRACE, WIRE_WHY, WIRE_RELOAD, WIRE_DRAIN, WIRE_PING, WIRE_VERSION, WIRE_HELP,
-	WIRE_QUIT, WIRE_NVERBS
+	WIRE_GRACE, WIRE_WHY, WIRE_RELOAD, WIRE_DRAIN, WIRE_LIVE, WIRE_HISTORY, WIRE_PING, WIRE_VERSION,
+	WIRE_HELP, WIRE_QUIT, WIRE_NVERBS
 };
 
 enum wire_code {
@@ -49,10 +50,13 @@ struct wire_request {
 	bool has_events, events;        /* HELLO events= */
 	bool has_detail, detail;        /* HELLO detail= */
 	bool has_page, page;            /* HELLO page= */
+	bool has_pause, pause;          /* LIVE pause= */
 	uint32_t limit;                 /* 0: not given */
+	int64_t live_limit;             /* LIVE limit=: or WIRE_ABSENT, WIRE_NONE */
 	uint32_t n;                     /* 1 unless given */
 	int64_t wait_ms;                /* or WIRE_ABSENT, WIRE_FOREVER */
 	int64_t hold_ms;                /* or WIRE_ABSENT */
+	int64_t for_ms;                 /* LIVE for=, or WIRE_ABSENT */
 	uint64_t token;                 /* 0: not given */
 	uint32_t n_slots;
 	uint32_t slots[WIRE_N_MAX];     /* RELEASE, RESUME: distinct, in the order given; or 0 alone;
@@ -60,6 +64,7 @@ struct wire_request {
 	char tag[WIRE_TAG_MAX + 1];     /* without the # */
 	char cancel[WIRE_TAG_MAX + 1];  /* CANCEL: the other tag, without the # */
 	char label[WIRE_LABEL_MAX + 1];
+	char why[WIRE_WHY_MAX + 1];     /* LIVE why= */
 	char group[WIRE_GROUP_MAX + 1]; /* LIST, PS: the glob */
 };
 

@@ -115,8 +115,7 @@ diff: $(B)/diff
 	$(Q)EXCHANGES=$(EXCHANGES) SEED=$(or $(SEED),random) $<
 
 $(DIFF): | build/deps-check
-$(B)/diff: $(DIFF) $(O)/daemon/redis/command.o $(O)/daemon/redis/exchange.o \
-		$(O)/daemon/redis/script.o $(CORE_OBJ)
+$(B)/diff: $(DIFF) $(TEXT_OBJ) $(CORE_OBJ)
 	$(if $(Q),@echo "  LINK    $@")
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(shell pkg-config --libs hiredis)
 

@@ -41,7 +41,7 @@ is_list(enum wire_verb verb)
 {
 	return verb == WIRE_LIST || verb == WIRE_HOLDERS || verb == WIRE_WAITERS ||
 	    verb == WIRE_STATS || verb == WIRE_METRICS || verb == WIRE_WHY || verb == WIRE_HELP ||
-	    verb == WIRE_PS || verb == WIRE_AUDIT;
+	    verb == WIRE_PS || verb == WIRE_AUDIT || verb == WIRE_HISTORY;
 }
 
 static void

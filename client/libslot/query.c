@@ -9,11 +9,11 @@
 static const enum wire_verb allowed[] = {
 	WIRE_LIST, WIRE_STATUS, WIRE_HOLDERS, WIRE_WAITERS, WIRE_STATS, WIRE_METRICS, WIRE_PING,
 	WIRE_VERSION, WIRE_HELP, WIRE_GRACE, WIRE_PS, WIRE_EVICT, WIRE_AUDIT,
-	WIRE_WHY, WIRE_RELOAD, WIRE_DRAIN,
+	WIRE_WHY, WIRE_RELOAD, WIRE_DRAIN, WIRE_LIVE, WIRE_HISTORY,
 };
 /* Of these the argument is one name, which is escaped here; of others it is words as on the wire. */
 static const enum wire_verb named[] = {
-	WIRE_LIST, WIRE_STATUS, WIRE_HOLDERS, WIRE_WAITERS, WIRE_PS,
+	WIRE_LIST, WIRE_STATUS, WIRE_HOLDERS, WIRE_WAITERS, WIRE_PS, WIRE_HISTORY,
 };
 
 static bool

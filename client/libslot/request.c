@@ -18,6 +18,8 @@ request_init(struct wire_request *wire, enum wire_verb verb)
 	wire->n = 1;
 	wire->wait_ms = WIRE_ABSENT;
 	wire->hold_ms = WIRE_ABSENT;
+	wire->for_ms = WIRE_ABSENT;
+	wire->live_limit = WIRE_ABSENT;
 }
 
 /* ------------------------------------------------------------------ the table */

@@ -30,13 +30,15 @@ enum {
 	OF_PS = 1024,
 	OF_EVICT = 2048,
 	OF_AUDIT = 4096,
+	OF_LIVE = 512,          /* sets what counts for all hosts */
+	OF_LIMIT = 16384,
 };
 
 static const struct command {
 	const char *word;
 	int (*function)(const struct ctl *);
 	unsigned options;
-	const char *arg;        /* NULL: none; "[...]": may be left out; "A B": two words */
+	const char *arg;        /* NULL: none; "[...]": may be left out; "A B": two words; "A [B]": one or two */
 	bool has_rest;          /* a command to run follows */
 	const char *help;
 } commands[] = {
@@ -68,6 +70,13 @@ static const struct command {
 	{"drain", ctl_drain, OF_ALL | OF_SHOW, "[on|off]", false,
 	    "take this host out: grant nothing here any more"},
 	{"reload", ctl_reload, OF_ALL | OF_SHOW, NULL, false, "let slotd read its configuration again"},
+	{"limit", ctl_limit, OF_ALL | OF_SHOW | OF_LIVE | OF_LIMIT, "GROUP [N|none]", false,
+	    "show or set the limit that counts on all hosts"},
+	{"pause", ctl_pause, OF_ALL | OF_SHOW | OF_LIVE, "GROUP", false,
+	    "grant nothing more in GROUP, on all hosts"},
+	{"resume", ctl_resume, OF_ALL | OF_SHOW | OF_LIVE, "GROUP", false, "end its pause"},
+	{"history", ctl_history, OF_ALL | OF_SHOW, "GROUP", false,
+	    "show who has set its limit, or paused it"},
 };
 
 #define N_COMMANDS (sizeof commands / sizeof commands[0])
@@ -76,7 +85,7 @@ static const struct command {
 enum {
 	OPT_SOCKET = 256, OPT_LABEL, OPT_COUNT, OPT_HOLD, OPT_ON_LOST, OPT_STRICT, OPT_KILL_AFTER,
 	OPT_JSON, OPT_NAMES, OPT_YES, OPT_WATCH, OPT_INTERVAL, OPT_OUTPUT, OPT_NO_COLOR, OPT_TOKEN,
-	OPT_FIX,
+	OPT_FIX, OPT_FOR, OPT_WHY, OPT_CLEAR,
 	OPT_OF_TOP = 1024,      /* and a letter that means something else to another command */
 };
 
@@ -117,6 +126,9 @@ static const struct option_help {
 	{"token", OPT_TOKEN, "TOKEN", OF_EVICT, "only of the hold with this token"},
 	{"fix", OPT_FIX, NULL, OF_AUDIT, "free what no lease protects"},
 	{"yes", OPT_YES, NULL, OF_GRACE, "do not ask whether nothing is held"},
+	{"for", OPT_FOR, "TIME", OF_LIVE, "it ends by itself after TIME (10s, 2m, 1h)"},
+	{"why", OPT_WHY, "TEXT", OF_LIVE, "what others are told"},
+	{"clear", OPT_CLEAR, NULL, OF_LIMIT, "take the live limit away; the same as none"},
 	{"socket", OPT_SOCKET, "PATH", OF_ALL, "default: $SLOTD_SOCKET, else " SLOT_SOCKET},
 	{"help", 'h', NULL, OF_ALL, "print this"},
 	{"version", 'V', NULL, OF_ALL, "print the version"},
@@ -181,7 +193,7 @@ help(const struct command *command)
 
 		snprintf(words, sizeof words, "%s%s%s", cmd->word, cmd->arg != NULL ? " " : "",
 		    cmd->arg != NULL ? cmd->arg : "");
-		printf("  %-16s %s\n", words, cmd->help);
+		printf("  %-20s %s\n", words, cmd->help);
 	}
 	help_options(OF_ALL);
 	printf("\nslotctl COMMAND --help says more; so does slotctl(1).\n");
@@ -301,6 +313,17 @@ take_option(struct ctl *c, int value, const char *arg)
 		return NULL;
 	case OPT_JSON:
 		c->json = true;
+		return NULL;
+	case OPT_FOR:
+		if (!ctl_time(arg, &ms, &no_unit) || ms == 0)
+			return no_unit ? no_unit_text : time_text;
+		c->for_ms = ms;
+		return NULL;
+	case OPT_WHY:
+		c->why = arg;
+		return NULL;
+	case OPT_CLEAR:
+		c->clear = true;
 		return NULL;
 	case OPT_WATCH:
 		c->watch = true;

@@ -59,6 +59,8 @@ _slotctl()
 	audit) options="--json --fix $all" ;;
 	metrics) options="--output $all" ;;
 	grace) options="--json --yes $all" ;;
+	limit) options="--json --for --why --clear $all" ;;
+	pause | resume) options="--json --for --why $all" ;;
 	why) options="--limit --count --json $all" ;;
 	*) options="--json $all" ;;
 	esac
@@ -72,8 +74,8 @@ _slotctl()
 		case $command in
 		'')
 			mapfile -t COMPREPLY < <(compgen -W \
-				'run acquire list status holders waiters ps evict audit stats metrics top ping grace why drain reload' -- "$cur") ;;
-		run | acquire | list | status | holders | waiters | ps | evict | why)
+				'run acquire list status holders waiters ps evict audit stats metrics top ping grace why drain reload limit pause resume history' -- "$cur") ;;
+		run | acquire | list | status | holders | waiters | ps | evict | why | limit | pause | resume | history)
 			if [[ ! $group ]]; then
 				# Not by compgen -W, which would expand a name such as $(x).
 				mapfile -t names < <("$1" "${socket[@]}" list --names 2>/dev/null)

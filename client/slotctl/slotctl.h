@@ -36,6 +36,9 @@ struct ctl {
 	uint32_t count;         /* slots at once */
 	int64_t wait_ms;        /* or SLOT_WAIT_FOREVER */
 	int64_t hold_ms;        /* 0: no end */
+	int64_t for_ms;         /* likewise, of a live limit */
+	const char *why;        /* NULL: no reason */
+	bool clear;             /* takes the live limit away */
 	int64_t kill_after_ms;  /* negative: not said */
 	const char *label;      /* NULL: none */
 	const char *token;      /* NULL: any */
@@ -66,6 +69,10 @@ int ctl_top(const struct ctl *c);
 int ctl_ps(const struct ctl *c);
 int ctl_evict(const struct ctl *c);
 int ctl_audit(const struct ctl *c);
+int ctl_limit(const struct ctl *c);
+int ctl_pause(const struct ctl *c);
+int ctl_resume(const struct ctl *c);
+int ctl_history(const struct ctl *c);
 
 /* "slotctl: ..." and a line end on stderr, in one write: the command's own output stays whole. */
 void ctl_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -92,6 +99,10 @@ bool ctl_time(const char *text, int64_t *ms, bool *no_unit);
 /* A duration for people: "250ms", "12.3s", "5m07s", "3h05m", "12d04h". */
 #define CTL_AGE_SIZE 24
 void ctl_age(int64_t ms, char buf[CTL_AGE_SIZE]);
+
+/* A moment in ms since 1970, for people here: "2026-11-24 15:03:12". */
+#define CTL_TIME_SIZE 32
+void ctl_time_of_day(int64_t ms, char buf[CTL_TIME_SIZE]);
 
 int64_t ctl_now_ms(void);       /* CLOCK_MONOTONIC */
 

@@ -41,14 +41,20 @@ json_print_array(const struct answer *answer)
 static int
 format_cell(const struct field *f, int kind, char cell[CELL_SIZE])
 {
-	char age[CTL_AGE_SIZE];
+	char age[CTL_AGE_SIZE], at[CTL_TIME_SIZE];
 
 	if (f->none)
 		return text_format("-", cell, CELL_SIZE);
-	if ((kind & ~KEY) != AGE)
+	switch (kind & ~KEY) {
+	case AGE:
+		ctl_age(strtoll(f->value, NULL, 10), age);
+		return text_format(age, cell, CELL_SIZE);
+	case TIME:
+		ctl_time_of_day(strtoll(f->value, NULL, 10), at);
+		return text_format(at, cell, CELL_SIZE);
+	default:
 		return text_format(f->value, cell, CELL_SIZE);
-	ctl_age(strtoll(f->value, NULL, 10), age);
-	return text_format(age, cell, CELL_SIZE);
+	}
 }
 
 /* The cell of a column in a line of slotd, or in the title: line is NULL.  -> its width. */

@@ -12,7 +12,7 @@
 
 /* What kind of a column it is; with KEY: lines that agree in it, and in all others that have that,
  * tell of the same thing. */
-enum { TEXT, NUMBER, AGE, KEY = 4 };
+enum { TEXT, NUMBER, AGE, TIME, KEY = 4 };
 
 struct column {
 	const char *key, *title;

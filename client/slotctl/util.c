@@ -236,6 +236,16 @@ ctl_age(int64_t ms, char buf[CTL_AGE_SIZE])
 		    (int)(s / 3600 % 24));
 }
 
+void
+ctl_time_of_day(int64_t ms, char buf[CTL_TIME_SIZE])
+{
+	time_t at = (time_t)(ms / 1000);
+	struct tm tm;
+
+	if (localtime_r(&at, &tm) == NULL || strftime(buf, CTL_TIME_SIZE, "%F %T", &tm) == 0)
+		snprintf(buf, CTL_TIME_SIZE, "-");
+}
+
 int64_t
 ctl_now_ms(void)
 {

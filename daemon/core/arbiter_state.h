@@ -276,7 +276,9 @@ bool group_is_valid(const struct arb *arb, const struct group *g);
 bool group_is_contended(const struct arb *arb, const struct group *g);
 bool group_is_alone(const struct arb *arb, const struct group *g);
 nsec group_away_at(const struct arb *arb, const struct group *g);
+bool group_knows_live(const struct arb *arb, const struct group *g);
 void group_check_live(const struct arb *arb, struct group *g);
+bool group_drains(const struct group *g);
 int64_t group_limit(const struct group *g, int64_t own);        /* effective, or XCH_NO_LIMIT */
 void group_unsync(struct group *g);
 void group_reap(struct arb *arb, const char *name);

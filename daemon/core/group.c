@@ -152,6 +152,21 @@ group_away_at(const struct arb *arb, const struct group *g)
 	return arb->now < g->retry_at ? arb->now : NSEC_NEVER;
 }
 
+/* Whether what the backend has said of the live limit can be relied upon.  In a grace it may not have
+ * been put back yet. */
+bool
+group_knows_live(const struct arb *arb, const struct group *g)
+{
+	return g->synced && !g->doubt && arb->now >= g->grace_until;
+}
+
+/* More are in use, as last heard, than the live limit allows: it has been lowered. */
+bool
+group_drains(const struct group *g)
+{
+	return g->live != XCH_NO_LIMIT && g->in_use > g->live && RULE(LIVE_DRAINS);
+}
+
 /* min(own, live limit if one is set, else the configured one) */
 int64_t
 group_limit(const struct group *g, int64_t own)

@@ -82,14 +82,13 @@ slot_give_back(struct group *g, struct slot *s)
 	slot_forget(g, s);
 }
 
-/* Whether an idle slot, or one just released, may be granted under that limit.  Not while more are in
- * use than a live limit allows: that has been lowered, and the group drains. */
+/* Whether an idle slot, or one just released, may be granted under that limit. */
 bool
 slot_fits(const struct group *g, const struct slot *s, int64_t limit)
 {
 	return s->num <= limit && s->limit <= limit &&
 	    g->n_state[SLOT_HELD] + g->n_state[SLOT_ENDING] < limit &&
-	    (g->live == XCH_NO_LIMIT || g->in_use <= g->live || !RULE(LIVE_DRAINS));
+	    !group_drains(g);
 }
 
 /* Only the lowest is looked at: if it does not fit, the way through the backend does. */

@@ -115,12 +115,9 @@ lives_set(struct lives *lives, usec now, const char *group, enum live_kind kind,
 const struct live_setting *
 live_in_force(const struct live *live, usec now)
 {
-	for (int kind = 0; live != NULL && kind < N_LIVE_KINDS; kind++) {
-		const struct live_setting *s = &live->settings[kind];
-
-		if (s->limit != XCH_NO_LIMIT && now < s->until)
-			return s;
-	}
+	for (int kind = 0; live != NULL && kind < N_LIVE_KINDS; kind++)
+		if (live_is_in_force(&live->settings[kind], now))
+			return &live->settings[kind];
 	return NULL;
 }
 

@@ -31,6 +31,15 @@ struct live_said {
 	struct live_setting setting;
 };
 
+/* The answer to a setting, or to a question for what was set. */
+struct live_done {
+	uint64_t client, request;
+	const char *group;
+	bool is_history;
+	const struct live_said *said;   /* history: the newest first */
+	unsigned n_said;
+};
+
 struct live {
 	char *name;             /* of the group */
 	struct live_setting settings[N_LIVE_KINDS];
@@ -58,7 +67,13 @@ bool lives_hear(struct lives *lives, const char *group, enum live_kind kind,
 void lives_set(struct lives *lives, usec now, const char *group, enum live_kind kind,
     struct live_setting *setting, usec length);
 
-/* What is in force; NULL: nothing.  live may be NULL. */
+static inline bool
+live_is_in_force(const struct live_setting *setting, usec now)
+{
+	return setting->limit != XCH_NO_LIMIT && now < setting->until;
+}
+
+/* What is in force and counts; NULL: nothing.  live may be NULL. */
 const struct live_setting *live_in_force(const struct live *live, usec now);
 
 /* The limit that is in force, or XCH_NO_LIMIT, and how long that stays so, or USEC_NEVER. */

@@ -47,7 +47,8 @@ sync_drop_request(struct group *g)
 static void
 give_idle_back(struct arb *arb, struct group *g)
 {
-	bool all = group_is_contended(arb, g) || (RULE(OWN_IDLE_BACK) && g->n_waiters > 0);
+	bool all = group_is_contended(arb, g) || (RULE(OWN_IDLE_BACK) && g->n_waiters > 0) ||
+	    group_drains(g);
 	struct slot *s;
 
 	while ((s = TAILQ_FIRST(&g->idle_by_age)) != NULL &&
@@ -497,7 +498,7 @@ sync_reply(struct arb *arb, struct group *g, const struct xch_reply *re)
 		g->incarnation = re->seq;
 		g->version = 0;
 	}
-	limits = full || g->doubt || g->live != re->live_limit;
+	limits = full || g->doubt || g->grace_until > 0 || g->live != re->live_limit;
 	g->doubt = false;
 	g->look_at = re->look == USEC_NEVER ? NSEC_NEVER : after(arb, re->look) + LOOK_SLACK;
 	if (re->last > g->high)
@@ -528,7 +529,7 @@ sync_reply(struct arb *arb, struct group *g, const struct xch_reply *re)
 	g->renew_at = arb->conf.sole ? NSEC_NEVER : renewal_due(arb, g);
 	for (uint32_t i = 0; i < re->n_granted; i++)
 		heard_granted(arb, g, &re->granted[i], false);
-	if (limits && !g->doubt)
+	if (limits && group_knows_live(arb, g))
 		waiter_check_limits(arb, g);
 	waiter_check_queue(arb, g);
 }

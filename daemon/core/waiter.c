@@ -346,11 +346,12 @@ waiter_acquire(struct arb *arb, struct client *c, uint64_t request, const struct
 	group_touch(arb, g);
 
 	limit = group_limit(g, a->limit);
-	if (limit == XCH_NO_LIMIT && g->synced && !g->doubt) {
+	if (limit == XCH_NO_LIMIT && group_knows_live(arb, g)) {
 		refuse_acquire(arb, c, request, g, WIRE_ERR_NOLIMIT, a);
 		return;
 	}
-	if (RULE(SKIP_TOO_BIG) && limit > 0 && a->n > limit && (g->synced || limit == a->limit)) {
+	if (RULE(SKIP_TOO_BIG) && limit > 0 && a->n > limit &&
+	    (group_knows_live(arb, g) || limit == a->limit)) {
 		refuse_acquire(arb, c, request, g, WIRE_ERR_TOOBIG, a)->limit = (uint32_t)limit;
 		return;
 	}

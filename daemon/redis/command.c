@@ -8,7 +8,7 @@
 
 #define FORMAT EXCHANGE_FORMAT
 
-static const char *const key_names[] = {"live", "records", "leases", "lengths", "limits",
+static const char *const key_names[] = {"records", "leases", "lengths", "limits",
     "unaware", "recalls", "owners", "slots", "free", "queue", "wants", "nows", "inbox"};
 
 #define N_KEYS (sizeof key_names / sizeof key_names[0])
@@ -77,7 +77,40 @@ begin(struct exchange_command *cmd, const char *sha, int n_keys)
 	add_number(cmd, n_keys);
 }
 
-/* The marker's is of no group; a group's name may hold colons, the last part of a key does not. */
+/* ---- commands that are no exchanges */
+
+void
+exchange_begin(struct exchange_command *cmd, const char *word)
+{
+	arena_reset(&cmd->text);
+	cmd->argc = 0;
+	add(cmd, word);
+}
+
+void
+exchange_add_whole(struct exchange_command *cmd, const char *arg)
+{
+	add_borrowed(cmd, arg, strlen(arg));
+}
+
+void
+exchange_add(struct exchange_command *cmd, const char *format, ...)
+{
+	char buf[1024];
+	va_list ap;
+	int len;
+
+	va_start(ap, format);
+	len = vsnprintf(buf, sizeof buf, format, ap);
+	va_end(ap);
+	if (len < 0 || (size_t)len >= sizeof buf)
+		abort();
+	add(cmd, buf);
+}
+
+/* ---- exchanges */
+
+/* The first two are of no group; a group's name may hold colons, the last part of a key does not. */
 static void
 add_key(struct exchange_command *cmd, const char *prefix, unsigned shard, const char *group,
     const char *name)
@@ -102,22 +135,6 @@ static void
 add_channels(struct exchange_command *cmd, const char *prefix)
 {
 	addf(cmd, "%s" FORMAT ":d:", prefix);
-}
-
-void
-exchange_encode_limit(struct exchange_command *cmd, const char *sha, const char *prefix,
-    const char *group, int64_t limit, const char *by, const char *why)
-{
-	unsigned shard = exchange_shard(group);
-
-	begin(cmd, sha, 2);
-	add_key(cmd, prefix, shard, group, "live");
-	add_key(cmd, prefix, shard, group, "records");
-	add_channels(cmd, prefix);
-	add(cmd, group);
-	add_number(cmd, limit);
-	add(cmd, by);
-	add(cmd, why);
 }
 
 /* ------------------------------------------------------------------ binary arguments */
@@ -228,8 +245,9 @@ exchange_encode(
 {
 	unsigned shard = exchange_shard(q->group);
 
-	begin(cmd, sha, N_KEYS + 1);
+	begin(cmd, sha, N_KEYS + 2);
 	add_key(cmd, prefix, shard, "", "marker");
+	add_key(cmd, prefix, shard, "", "live");
 	for (size_t i = 0; i < N_KEYS; i++)
 		add_key(cmd, prefix, shard, q->group, key_names[i]);
 	add_daemon(cmd, &q->from);

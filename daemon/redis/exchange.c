@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "daemon/redis/scan.h"
+
 #define FORMAT EXCHANGE_FORMAT
 #define NUMBER_MAX (UINT64_MAX >> 17) /* so that a token stays below 2^63 */
 
@@ -30,117 +32,6 @@ exchange_channel(
 }
 
 /* ------------------------------------------------------------------ texts */
-
-/* Words parted by single blanks.  After the first that is wrong everything is. */
-struct scan {
-	const char *at, *end;
-	bool is_bad;
-};
-
-/* The next word, or an empty one. */
-static const char *
-scan_word(struct scan *s, size_t *len)
-{
-	const char *word = s->at, *blank;
-
-	if (s->at >= s->end) {
-		s->is_bad = true;
-		*len = 0;
-		return word;
-	}
-	blank = memchr(s->at, ' ', (size_t)(s->end - s->at));
-	*len = (size_t)((blank ? blank : s->end) - word);
-	s->at = blank ? blank + 1 : s->end;
-	if (*len == 0 || (blank != NULL && s->at == s->end))
-		s->is_bad = true;
-	return word;
-}
-
-/* A decimal number up to max; 0 if it is wrong. */
-static uint64_t
-scan_number(struct scan *s, uint64_t max)
-{
-	size_t len;
-	const char *word = scan_word(s, &len);
-	uint64_t n = 0;
-
-	for (size_t i = 0; i < len && !s->is_bad; i++) {
-		unsigned digit = (unsigned)(word[i] - '0');
-
-		if (digit > 9 || digit > max || n > (max - digit) / 10)
-			s->is_bad = true;
-		else
-			n = n * 10 + digit;
-	}
-	return s->is_bad ? 0 : n;
-}
-
-/* Likewise, or -1. */
-static int64_t
-scan_number_or_none(struct scan *s, uint64_t max)
-{
-	if (s->end - s->at >= 2 && s->at[0] == '-' && s->at[1] == '1' &&
-	    (s->end - s->at == 2 || s->at[2] == ' ')) {
-		size_t len;
-
-		scan_word(s, &len);
-		return -1;
-	}
-	return (int64_t)scan_number(s, max);
-}
-
-static usec
-scan_usec(struct scan *s)
-{
-	return (usec)scan_number(s, INT64_MAX);
-}
-
-/* 16 hex digits */
-static uint64_t
-scan_id(struct scan *s)
-{
-	size_t len;
-	const char *word = scan_word(s, &len);
-	uint64_t id = 0;
-
-	if (len != 16)
-		s->is_bad = true;
-	for (size_t i = 0; i < len && !s->is_bad; i++) {
-		const char *digits = "0123456789abcdef", *digit = memchr(digits, word[i], 16);
-
-		if (digit == NULL)
-			s->is_bad = true;
-		else
-			id = id << 4 | (uint64_t)(digit - digits);
-	}
-	return s->is_bad ? 0 : id;
-}
-
-/* How many items follow, of at least `least` bytes each: no more than the rest has room for. */
-static uint32_t
-scan_count(struct scan *s, size_t least)
-{
-	uint64_t n = scan_number(s, UINT32_MAX);
-
-	if (n > ((size_t)(s->end - s->at) + 1) / least)
-		s->is_bad = true;
-	return s->is_bad ? 0 : (uint32_t)n;
-}
-
-static bool
-scan_is(struct scan *s, const char *expected)
-{
-	size_t len;
-	const char *word = scan_word(s, &len);
-
-	return !s->is_bad && len == strlen(expected) && memcmp(word, expected, len) == 0;
-}
-
-static int
-scan_close(const struct scan *s)
-{
-	return s->is_bad || s->at != s->end ? -1 : 0;
-}
 
 static struct xch_slot
 scan_slot(struct scan *s)
@@ -228,7 +119,9 @@ exchange_decode(struct arena *arena, const char *text, size_t len, struct xch_re
 		return -1;
 	re->seq = scan_number(&s, INT64_MAX);
 	re->live_limit = scan_number_or_none(&s, UINT32_MAX);
-	re->live_left = USEC_NEVER;
+	re->live_left = scan_number_or_none(&s, INT64_MAX);
+	if (re->live_left == -1)
+		re->live_left = USEC_NEVER;
 	re->in_use = (uint32_t)scan_number(&s, UINT32_MAX);
 	re->others = (uint32_t)scan_number(&s, UINT32_MAX);
 	re->version = scan_number(&s, INT64_MAX);

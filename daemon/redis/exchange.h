@@ -35,14 +35,15 @@ void exchange_encode(struct exchange_command *cmd, const char *sha, const char *
  * ends that. */
 void exchange_encode_touch(struct exchange_command *cmd, const char *sha, const char *prefix,
     unsigned shard, const struct xch_daemon *self, uint64_t era, usec grace, bool end);
-/* Sets the live limit of a group, or takes it away (XCH_NO_LIMIT); `by` and `why` are kept for
- * people. */
-void exchange_encode_limit(struct exchange_command *cmd, const char *sha, const char *prefix,
-    const char *group, int64_t limit, const char *by, const char *why);
 /* Reads what is on record of a group (survey.lua), from where a run before has left off.  `but`
  * are n names of daemons, `size` bytes apart. */
 void exchange_encode_survey(struct exchange_command *cmd, const char *sha, const char *prefix,
     const char *group, bool is_check, const char *from, const char *but, size_t size, size_t n);
+/* Any command, word by word; whole ones are borrowed, the others are at most 1023 bytes. */
+void exchange_begin(struct exchange_command *cmd, const char *word);
+void exchange_add(struct exchange_command *cmd, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+void exchange_add_whole(struct exchange_command *cmd, const char *arg);
 void exchange_command_fini(struct exchange_command *cmd);
 
 unsigned exchange_shard(const char *group);

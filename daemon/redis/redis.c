@@ -14,6 +14,7 @@
 #include "daemon/redis/exchange.h"
 #include "daemon/redis/others.h"
 #include "daemon/redis/health.h"
+#include "daemon/redis/keep.h"
 #include "daemon/redis/link.h"
 #include "daemon/redis/marker.h"
 #include "daemon/redis/subscribe.h"
@@ -31,6 +32,8 @@ struct redis {
 	struct link_owner as_owner;             /* of the links */
 	struct subscriber_owner as_subscribed;
 	struct markers markers;
+	struct keep keep;
+	uint64_t n_graces_said;                 /* to the others */
 	struct subscriber subscriber;
 	struct exchange_command command;
 	nsec interval;                          /* a quarter of the lease */
@@ -174,10 +177,24 @@ touch_on(struct redis *redis)
 		set_touch_timer(redis, left < redis->interval ? left : redis->interval);
 }
 
+/* All others look as well, and put back what is theirs to know: a daemon whose groups are quiet would
+ * not notice. */
+static void
+say_grace(struct redis *redis)
+{
+	struct link *link = link_for_beat(redis);
+
+	if (redis->n_graces_said == redis->markers.n_graces || link == NULL)
+		return;
+	redis->n_graces_said = redis->markers.n_graces;
+	keep_say_lost(&redis->keep, link);
+}
+
 static void
 on_judged(void *arg)
 {
 	touch_on(arg);
+	say_grace(arg);
 }
 
 static void
@@ -188,8 +205,10 @@ on_touch_timer(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	if (link != NULL)
+	if (link != NULL) {
 		markers_touch(&redis->markers, link);
+		keep_meet(&redis->keep, link);
+	}
 	touch_on(redis);
 }
 
@@ -214,6 +233,7 @@ on_prove(void *arg, struct link *link)
 
 	markers_touch(&redis->markers, link);
 	markers_look_around(&redis->markers, link);
+	keep_meet(&redis->keep, link);
 }
 
 static unsigned
@@ -239,6 +259,7 @@ on_down(void *arg, struct link *link)
 
 	redis->health.is_whole = false;
 	markers_gone(&redis->markers, link);
+	keep_gone(&redis->keep, link);
 	others_gone(&redis->others, link);
 	tell_change(redis, ARB_LINK_DOWN, link_number(redis, link));
 }
@@ -365,6 +386,8 @@ on_subscribed(void *arg, bool up)
 	if (!up)
 		redis->health.is_whole = false;
 	say_whole(redis);
+	if (up && link_for_beat(redis) != NULL)         /* what was set meanwhile */
+		keep_meet(&redis->keep, link_for_beat(redis));
 	tell_change(redis, up ? ARB_SUB_UP : ARB_SUB_DOWN, 0);
 }
 
@@ -395,7 +418,12 @@ on_call(void *arg, const char *text, size_t len)
 {
 	struct redis *redis = arg;
 
-	others_called(&redis->others, text, len);
+	if (keep_is_lost(text, len)) {
+		if (!redis->markers.is_graceful)
+			set_touch_timer(redis, 0);
+	} else if (!keep_heard(&redis->keep, text, len)) {
+		others_called(&redis->others, text, len);
+	}
 }
 
 /* Always the first that is up: the pieces of an answer must arrive in their order. */
@@ -445,6 +473,34 @@ redis_survey(struct backend *backend, uint64_t id, bool is_check, const char *gl
 	return true;
 }
 
+/* ------------------------------------------------------------------ live limits */
+
+static const struct lives *
+redis_lives(const struct backend *backend, usec *now)
+{
+	const struct redis *redis = (const struct redis *)backend;
+
+	*now = keep_time(&redis->keep);
+	return &redis->keep.lives;
+}
+
+static void
+redis_set_live(struct backend *backend, uint64_t client, uint64_t request, const char *group,
+    enum live_kind kind, const struct live_setting *setting, usec length)
+{
+	struct redis *redis = (struct redis *)backend;
+
+	keep_set(&redis->keep, link_for_beat(redis), client, request, group, kind, setting, length);
+}
+
+static void
+redis_history(struct backend *backend, uint64_t client, uint64_t request, const char *group)
+{
+	struct redis *redis = (struct redis *)backend;
+
+	keep_history(&redis->keep, link_for_beat(redis), client, request, group);
+}
+
 /* ------------------------------------------------------------------ the whole */
 
 static nsec
@@ -467,7 +523,7 @@ on_ended(void *arg, enum backend_end how)
 
 	redis->n_askers = 0;
 	for (size_t i = 0; i < n; i++)
-		redis->backend.ended(redis->backend.ended_arg, redis->askers[i].client,
+		redis->backend.ended(redis->backend.loop_arg, redis->askers[i].client,
 		    redis->askers[i].request, how);
 }
 
@@ -551,6 +607,7 @@ redis_free(struct backend *backend)
 	event_free(redis->check_timer);
 	resolver_free(redis->env.resolver);
 	markers_fini(&redis->markers);
+	keep_fini(&redis->keep);
 	exchange_command_fini(&redis->command);
 	arena_fini(&redis->arena);
 	free(redis->changes);
@@ -578,6 +635,9 @@ backend_redis_new(struct event_base *base, const struct config_redis *config,
 	    .say = redis_say,
 	    .reply = redis_reply,
 	    .survey = redis_survey,
+	    .lives = redis_lives,
+	    .set_live = redis_set_live,
+	    .history = redis_history,
 	    .why_down = redis_why_down,
 	    .stats = redis_stats,
 	    .redis = redis_itself,
@@ -597,6 +657,7 @@ backend_redis_new(struct event_base *base, const struct config_redis *config,
 		abort();
 	markers_init(&redis->markers, redis->health.name, config->prefix, &conf->self, eras,
 	    conf->lease / 1000, conf->grace / 1000);
+	keep_init(&redis->keep, &redis->backend, config->prefix);
 	redis->markers.judged = on_judged;
 	redis->markers.ended = on_ended;
 	redis->markers.arg = redis;

@@ -13,7 +13,9 @@
 #include "daemon/core/tally.h"
 #include "daemon/loop.h"
 #include "daemon/metrics/metrics.h"
+#include "daemon/serve/live.h"
 #include "daemon/serve/server.h"
+#include "daemon/serve/word.h"
 #include "proto/wire.h"
 
 /* The lines of a list reply, before their count is known. */
@@ -35,21 +37,6 @@ finish(struct list *list, struct output *out)
 
 	output_clear(&list->lines);
 	return done;
-}
-
-/* "-" where there is no such value */
-struct word {
-	char text[24];
-};
-
-static struct word
-number_or_dash(bool is_known, long long value)
-{
-	struct word word = {"-"};
-
-	if (is_known)
-		snprintf(word.text, sizeof word.text, "%lld", value);
-	return word;
 }
 
 static long long
@@ -102,10 +89,11 @@ int64_t
 report_limit(const struct server *server, const struct arb_group_status *status, const char **from)
 {
 	const struct config_group *group = config_group(server->config, status->name);
+	const struct live_setting *live = live_view(server, status->name).counts;
 
-	if (status->live != XCH_NO_LIMIT) {
+	if (live != NULL) {
 		*from = "live";
-		return status->live;
+		return live->limit;
 	}
 	if (group != NULL && group->limit > 0) {
 		*from = "config";
@@ -152,8 +140,9 @@ add_status(const struct server *server, const char *name, nsec now, const char *
 	    number_or_dash(status.waiting > 0, age_ms(status.oldest, now)).text,
 	    is_shared ? "redis" : "memory") &&
 	    (!is_shared || add_shared(server, &status, now, out)) &&
-	    output_printf(out, " unproven=%u open=%u draining=%s grants=%s\n", status.unproven,
-	    status.open, loop_is_drained(server->loop) ? "yes" : "no", grants(server, name).text);
+	    output_printf(out, " unproven=%u open=%u draining=%s grants=%s", status.unproven,
+	    status.open, loop_is_drained(server->loop) ? "yes" : "no", grants(server, name).text) &&
+	    live_add_status(server, name, out) && output_add(out, "\n", 1);
 }
 
 struct names {
@@ -201,8 +190,12 @@ list(const struct server *server, const char *glob, struct output *out)
 	struct names all = {.glob = glob};
 	struct list list = {.now = clock_now()};
 	const struct config_group *group = NULL;
+	const struct live *live, *after;
 	size_t i;
 
+	TABLE_FOREACH (live, after, &loop_lives(server->loop)->groups)
+		if (live_view(server, live->name).counts != NULL)
+			add_name(&all, live->name);
 	while ((group = config_group_next(server->config, group)) != NULL)
 		add_name(&all, group->name);
 	arb_groups(loop_arb(server->loop), add_if_used, &all);

@@ -16,6 +16,7 @@
 #include "daemon/serve/answer.h"
 #include "daemon/serve/hosts.h"
 #include "daemon/serve/reload.h"
+#include "daemon/serve/live.h"
 #include "daemon/serve/report.h"
 #include "daemon/serve/rights.h"
 #include "daemon/serve/server.h"
@@ -113,6 +114,19 @@ hold_of(const struct wire_request *req, const struct config_group *group)
 	return ms == WIRE_ABSENT ? NSEC_NEVER : ms * NSEC_MS;
 }
 
+/* False: there must be such a section, and it has been told so. */
+static bool
+may_be_unknown(struct client *client, const struct wire_request *req)
+{
+	const struct config *config = client->server->config;
+	char line[ANSWER_MAX];
+
+	if (!config->unknown_groups)
+		return true;
+	say(client, req, line, answer_no_group(config_closest(config, req->group), line));
+	return false;
+}
+
 static void
 acquire(struct client *client, const struct wire_request *req)
 {
@@ -124,12 +138,8 @@ acquire(struct client *client, const struct wire_request *req)
 		say_error(client, req, WIRE_ERR_NOMEM);
 		return;
 	}
-	if (group == NULL && config->unknown_groups) {
-		char line[ANSWER_MAX];
-
-		say(client, req, line, answer_no_group(config_closest(config, req->group), line));
+	if (group == NULL && !may_be_unknown(client, req))
 		return;
-	}
 	if (group == NULL)
 		group = &config->other;
 	if (!may_use(client, req, group))
@@ -242,7 +252,7 @@ greet(struct client *client, const struct wire_request *req)
 		*to++ = SESSION_MARK;
 	}
 	to += sprintf(to, "OK version=" SLOTD_VERSION " protocol=" ANSWER_PROTOCOL
-	    " features=audit,detail,drain,events,evict,grace,hold,metrics,n,%sps,reload,resume,tags,why",
+	    " features=audit,detail,drain,events,evict,grace,hold,live,metrics,n,%sps,reload,resume,tags,why",
 	    has_page ? "page," : "");
 	if (client->strict)
 		to += sprintf(to, " lease=%lld margin=%lld left=%lld now=%lld",
@@ -297,24 +307,34 @@ report(struct client *client, const struct wire_request *req)
 	output_clear(&out);
 }
 
-/* That is asked of the backend, and answered when it is done, like what the arbiter answers. */
+/* A request that the backend answers, when it is done, as the arbiter answers others; its number, or 0:
+ * it has been told that there is no memory. */
+static uint64_t
+wait_for_backend(struct client *client, const struct wire_request *req)
+{
+	struct pending *pending = pending_take(client, req);
+	uint64_t request;
+
+	if (pending == NULL) {
+		say_error(client, req, WIRE_ERR_NOMEM);
+		return 0;
+	}
+	request = pending_id(pending);
+	pending_wait(client, pending);
+	return request;
+}
+
 static void
 end_grace(struct client *client, const struct wire_request *req)
 {
-	struct server *server = client->server;
-	struct pending *pending;
+	struct loop *loop = client->server->loop;
+	uint64_t request;
 
-	if (!may_admin(client, req, NULL))
+	if (!may_admin(client, req, NULL) || (request = wait_for_backend(client, req)) == 0)
 		return;
-	pending = pending_take(client, req);
-	if (pending == NULL) {
-		say_error(client, req, WIRE_ERR_NOMEM);
-		return;
-	}
 	log_warnx("uid %u, process %d, ends the grace of every group; %lld ms of it are left",
-	    client->uid, client->pid, (long long)(loop_grace(server->loop, NULL) / NSEC_MS));
-	pending_wait(client, pending);
-	loop_end_grace(server->loop, client_id(client), server->last_request);
+	    client->uid, client->pid, (long long)(loop_grace(loop, NULL) / NSEC_MS));
+	loop_end_grace(loop, client_id(client), request);
 }
 
 static void
@@ -406,6 +426,48 @@ drain(struct client *client, const struct wire_request *req)
 }
 
 static void
+set_live(struct client *client, const struct wire_request *req)
+{
+	struct live_setting setting;
+	usec length;
+	enum live_kind kind = live_wanted(client, req, &setting, &length);
+	uint64_t request = wait_for_backend(client, req);
+
+	if (request != 0)
+		loop_set_live(client->server->loop, client_id(client), request, req->group, kind,
+		    &setting, length);
+}
+
+static void
+live(struct client *client, const struct wire_request *req)
+{
+	const struct config_group *group = config_group(client->server->config, req->group);
+	struct output out = {0};
+
+	if (group == NULL && !may_be_unknown(client, req))
+		return;
+	if (req->live_limit != WIRE_ABSENT || req->has_pause) {
+		if (may_admin(client, req, group))
+			set_live(client, req);
+		return;
+	}
+	if (live_add(client->server, req->group, &out))
+		say(client, req, out.bytes, output_len(&out));
+	else
+		say_error(client, req, WIRE_ERR_NOMEM);
+	output_clear(&out);
+}
+
+static void
+history(struct client *client, const struct wire_request *req)
+{
+	uint64_t request = wait_for_backend(client, req);
+
+	if (request != 0)
+		loop_history(client->server->loop, client_id(client), request, req->group);
+}
+
+static void
 ping(struct client *client, const struct wire_request *req)
 {
 	SAY(client, req, "OK pong");
@@ -425,7 +487,7 @@ static void (*const execute[WIRE_NVERBS])(struct client *, const struct wire_req
     [WIRE_HELP] = report,     [WIRE_QUIT] = quit,       [WIRE_METRICS] = report,
     [WIRE_GRACE] = grace,     [WIRE_PS] = ps,           [WIRE_EVICT] = evict,
     [WIRE_AUDIT] = audit,     [WIRE_WHY] = why,         [WIRE_RELOAD] = reload,
-    [WIRE_DRAIN] = drain,
+    [WIRE_DRAIN] = drain,     [WIRE_LIVE] = live,       [WIRE_HISTORY] = history,
 };
 
 void

@@ -12,6 +12,7 @@
 #include "daemon/metrics/metrics.h"
 #include "daemon/serve/answer.h"
 #include "daemon/serve/hosts.h"
+#include "daemon/serve/live.h"
 #include "daemon/serve/session.h"
 #include "daemon/serve/users.h"
 
@@ -135,7 +136,8 @@ void
 server_init(struct server *server, struct loop *loop, struct config *config,
     uint32_t most_clients)
 {
-	const struct loop_hooks hooks = {.action = on_action, .turn = on_turn, .arg = server};
+	const struct loop_hooks hooks = {.action = on_action, .turn = on_turn, .live = live_on_done,
+	    .arg = server};
 
 	*server = (struct server){
 	    .loop = loop,

@@ -12,6 +12,7 @@
 #include "daemon/clock.h"
 #include "daemon/config.h"
 #include "daemon/loop.h"
+#include "daemon/serve/live.h"
 #include "daemon/serve/ps.h"
 #include "daemon/serve/rights.h"
 #include "daemon/serve/server.h"
@@ -35,6 +36,7 @@ struct why {
 	const struct gathered *gathered;
 	struct arb_group_status status;
 	bool is_known;          /* the arbiter has it */
+	struct live_view live;
 	struct output lines;
 	uint32_t n_lines;
 	bool is_settled;        /* what is behind in the order has no meaning */
@@ -167,10 +169,13 @@ too_big(struct why *why)
 static void
 paused(struct why *why)
 {
-	if (why->limit != 0)
+	const struct live_setting *s = why->live.counts;
+
+	if (why->limit != 0 || s == NULL)
 		return;
-	PUT(why, "cause=paused");
-	say(why, "the group is paused: its live limit is 0");
+	PUT(why, "cause=paused by=%s at=%lld why=%s left=%s", s->by, (long long)(s->at / 1000), s->why,
+	    live_left(s, why->live.now).text);
+	say(why, s == why->live.pause ? "the group is paused" : "the group is stopped: its live limit is 0");
 }
 
 static void
@@ -363,7 +368,8 @@ look(struct why *why, const struct wire_request *req)
 
 	why->is_known = arb_status(loop_arb(why->server->loop), why->name, &why->status);
 	why->own = req->limit > 0 ? (int64_t)req->limit : XCH_NO_LIMIT;
-	why->ceiling = status->live != XCH_NO_LIMIT ? status->live :
+	why->live = live_view(why->server, why->name);
+	why->ceiling = why->live.counts != NULL ? why->live.counts->limit :
 	    why->section != NULL && why->section->limit > 0 ? why->section->limit : XCH_NO_LIMIT;
 	why->limit = why->own == XCH_NO_LIMIT ||
 	    (why->ceiling != XCH_NO_LIMIT && why->ceiling < why->own) ? why->ceiling : why->own;

@@ -16,7 +16,6 @@ bench-hostile: BENCH = hostile
 bench-hostile: bench
 
 $(BENCH_OBJ): | build/deps-check
-$(B)/bench: $(BENCH_OBJ) $(O)/daemon/redis/command.o $(O)/daemon/redis/exchange.o \
-		$(O)/daemon/redis/script.o $(CORE_OBJ)
+$(B)/bench: $(BENCH_OBJ) $(TEXT_OBJ) $(CORE_OBJ)
 	$(if $(Q),@echo "  LINK    $@")
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(shell pkg-config --libs hiredis libevent_core)

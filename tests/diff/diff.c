@@ -18,6 +18,7 @@
 
 #include "daemon/core/memory/memory.h"
 #include "daemon/redis/exchange.h"
+#include "daemon/redis/live.h"
 #include "tests/diff/plan.h"
 #include "tests/diff/server.h"
 #include "tests/diff/tell.h"
@@ -31,6 +32,7 @@
 struct pending {
 	enum plan_what what;
 	struct text request, expected;
+	size_t n_told; /* PLAN_LIVE: daemons */
 	char group[64];
 };
 
@@ -41,6 +43,7 @@ struct diff {
 	struct eras eras, its_eras; /* memory's and the server's */
 	redisContext *link, *sub, *admin; /* the first with no more rights than slotd has */
 	char sha[41];
+	char *live_script;
 	struct exchange_command cmd;
 	struct arena arena;
 	struct pending batch[BATCH];
@@ -93,6 +96,22 @@ script_for_test(void)
 	return script;
 }
 
+/* Likewise, of the one that sets live limits. */
+static char *
+live_script_for_test(void)
+{
+	static const char begin[] = "	-- {the server's own time\n", end[] = "	-- }the server's own time\n";
+	const char *from = strstr(live_script, begin), *to = strstr(live_script, end);
+	char *script;
+
+	if (from == NULL || to == NULL)
+		fail("live.lua has no such line: %s", begin);
+	if (asprintf(&script, "%.*s	local _, now = table.remove(ARGV), tonumber(table.remove(ARGV))\n%s",
+		(int)(from - live_script), live_script, to) == -1)
+		fail("no memory");
+	return script;
+}
+
 /* A user who may do what the script says that it needs, and two things that the test needs. */
 static void
 become_limited(struct diff *x)
@@ -111,6 +130,8 @@ become_limited(struct diff *x)
 		argv[argc] = rules[argc];
 		at += len;
 		at += strspn(at, " \n-");
+		if (strncmp(at, "and, ", 5) == 0)
+			at = strchr(at, '+');
 	}
 	redisAppendCommandArgv(x->admin, argc, argv, NULL);
 	freeReplyObject(server_reply(x->admin));
@@ -126,6 +147,7 @@ diff_load(struct diff *x)
 	snprintf(x->sha, sizeof x->sha, "%s", reply->str);
 	freeReplyObject(reply);
 	free(script);
+	x->live_script = live_script_for_test();
 }
 
 /* ------------------------------------------------------------------ what was said before */
@@ -180,6 +202,10 @@ batch_listen(struct diff *x)
 			freeReplyObject(reply);
 			continue;
 		}
+		if (strcmp(channel, PREFIX "1:fleet") == 0) {   /* the reply says the same */
+			freeReplyObject(reply);
+			continue;
+		}
 		ALLOC_ROOM(x->heard, x->n_heard, x->cap_heard, 1);
 		push = &x->heard[x->n_heard].push;
 		x->heard[x->n_heard++].reply = reply;
@@ -198,8 +224,9 @@ tell_script(struct diff *x, const struct pending *p, const redisReply *reply)
 {
 	struct xch_push pushes[4096];
 	struct exchange_touched touched;
+	struct live_news news;
 	struct xch_reply re;
-	size_t n = 0;
+	size_t n = 0, max;
 
 	text_clear(&x->actual);
 	if (p->what == PLAN_TOUCH || p->what == PLAN_END) {
@@ -210,12 +237,16 @@ tell_script(struct diff *x, const struct pending *p, const redisReply *reply)
 		return;
 	}
 	if (p->what == PLAN_LIVE) {
-		re = (struct xch_reply){
-		    .status = XCH_OK, .version = strtoull(reply->str + 3, NULL, 10)};
+		if (strncmp(reply->str, "OK ", 3) != 0 ||
+		    live_decode(reply->str + 3, reply->len - 3, &news) == -1)
+			fail("not a setting: %s", reply->str);
+		re = (struct xch_reply){.status = XCH_OK};
 	} else if (exchange_decode(&x->arena, reply->str, reply->len, &re) == -1) {
 		fail("not a reply: %s", reply->str);
 	}
-	for (; x->next_heard < x->n_heard && n < 4096; x->next_heard++) {
+	/* one setting behind the other: their pushes look the same */
+	max = p->what == PLAN_LIVE ? p->n_told : 4096;
+	for (; x->next_heard < x->n_heard && n < max; x->next_heard++) {
 		const struct xch_push *push = &x->heard[x->next_heard].push;
 
 		if (strcmp(push->group, p->group) != 0 || re.status != XCH_OK ||
@@ -224,7 +255,7 @@ tell_script(struct diff *x, const struct pending *p, const redisReply *reply)
 		pushes[n++] = *push;
 	}
 	if (p->what == PLAN_LIVE)
-		tell_live(&x->actual, pushes, n);
+		tell_live(&x->actual, &news.said, pushes, n);
 	else
 		tell_answer(&x->actual, &x->its_eras, &re, pushes, n);
 }
@@ -260,7 +291,7 @@ batch_end(struct diff *x)
 	x->n_batch = 0;
 }
 
-/* The marker and the live limit never expire, all other keys of a group do together. */
+/* The marker and what operators have set never expire, all other keys of a group do together. */
 static void
 check_expiry(struct diff *x)
 {
@@ -277,7 +308,8 @@ check_expiry(struct diff *x)
 		size_t k;
 
 		freeReplyObject(expires);
-		if (strcmp(name, "marker") == 0 || strcmp(name, "live") == 0) {
+		if (strcmp(name, "marker") == 0 || strcmp(name, "live") == 0 ||
+		    strcmp(name, "history") == 0) {
 			if (at != -1)
 				fail("%s expires", key);
 			continue;
@@ -400,13 +432,18 @@ step_live(struct diff *x, const struct plan_step *s, struct pending *p)
 	const struct xch_push *pushes;
 	uint32_t n_pushes;
 
-	mem_set_live(mem_of(x, exchange_shard(q->group)), s->now, q->group, LIVE_LIMIT,
-	    &(struct live_setting){.limit = q->limit}, USEC_NEVER, &pushes, &n_pushes);
-	exchange_encode_limit(&x->cmd, x->sha, PREFIX, q->group, q->limit, "tests", "to see");
+	struct live_said said = {s->kind, {.limit = q->limit, .uid = 7, .by = "tests", .why = "-"}};
+
+	live_encode_set(&x->cmd, PREFIX, q->group, said.kind, &said.setting, s->length);
+	x->cmd.argv[1] = x->live_script;
+	x->cmd.lens[1] = strlen(x->live_script);
 	send_script(x, s);
-	tell(
-	    &p->request, "at %" PRId64 " group=%s live limit %" PRId64, s->now, q->group, q->limit);
-	tell_live(&p->expected, (struct xch_push *)pushes, n_pushes);
+	mem_set_live(mem_of(x, exchange_shard(q->group)), s->now, q->group, said.kind, &said.setting,
+	    s->length, &pushes, &n_pushes);
+	tell(&p->request, "at %" PRId64 " group=%s live %d %" PRId64 " for %" PRId64, s->now,
+	    q->group, (int)s->kind, q->limit, s->length);
+	tell_live(&p->expected, &said, (struct xch_push *)pushes, n_pushes);
+	p->n_told = n_pushes;
 }
 
 static void
@@ -520,6 +557,7 @@ run(const char *program, uint64_t seed, uint64_t exchanges)
 		for (size_t k = 0; k < REMEMBERED; k++)
 			text_fini(&x->past[i].lines[k]);
 	text_fini(&x->actual);
+	free(x->live_script);
 	free(x->eras.v);
 	free(x->its_eras.v);
 	free(x->heard);

@@ -497,7 +497,10 @@ plan_next(struct plan *p)
 		s->what = PLAN_TOUCH;
 	} else if (r < 90) {
 		s->what = PLAN_LIVE;
-		s->request.limit = per_mille(p, 500) ? XCH_NO_LIMIT : (int64_t)below(p, 8);
+		s->kind = per_mille(p, 250) ? LIVE_PAUSE : LIVE_LIMIT;
+		s->length = per_mille(p, 500) ? USEC_NEVER : 1 + (usec)below(p, 20000000);
+		s->request.limit = per_mille(p, 500) ? XCH_NO_LIMIT :
+		    s->kind == LIVE_PAUSE ? 0 : (int64_t)below(p, 8);
 	} else if (r < 90 + p->rough) {
 		s->what = PLAN_SERVER;
 		p->sid = roll(p);

@@ -6,7 +6,7 @@
 #ifndef DIFF_PLAN_H
 #define DIFF_PLAN_H
 
-#include "daemon/core/exchange.h"
+#include "daemon/core/live.h"
 
 struct plan;
 
@@ -14,7 +14,7 @@ enum plan_what {
 	PLAN_EXCHANGE, /* request */
 	PLAN_TOUCH, /* request's from, era, grace, at the shard of its group */
 	PLAN_END, /* the same, and the grace ends */
-	PLAN_LIVE, /* request's limit is the live limit of its group now */
+	PLAN_LIVE, /* request's limit is the live limit of its group now, or pauses it */
 	PLAN_SERVER, /* it is another process, sid, with the same data */
 	PLAN_FLUSH, /* and without data */
 };
@@ -24,6 +24,8 @@ struct plan_step {
 	usec now;
 	uint64_t sid;
 	struct xch_request request;
+	enum live_kind kind;    /* PLAN_LIVE */
+	usec length;
 };
 
 struct plan *plan_new(uint64_t seed);

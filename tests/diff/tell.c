@@ -173,10 +173,10 @@ tell_answer(struct text *t, struct eras *eras, const struct xch_reply *re, struc
 	tell(t, "%s", words[re->status]);
 	if (re->status == XCH_OK) {
 		tell(t,
-		    " live=%" PRId64 " in_use=%" PRIu32 " others=%" PRIu32 " version=%" PRIu64
+		    " live=%" PRId64 " for %" PRId64 " in_use=%" PRIu32 " others=%" PRIu32 " version=%" PRIu64
 		    " hot=%" PRId64 " look=%" PRId64 " last=%" PRIu64 " era=#%zu grace=%" PRId64
 		    " longest=%" PRId64,
-		    re->live_limit, re->in_use, re->others, re->version, re->hot, re->look,
+		    re->live_limit, re->live_left, re->in_use, re->others, re->version, re->hot, re->look,
 		    re->last, era_place(eras, re->era), re->grace, re->longest_lease);
 		for (uint32_t i = 0; i < re->n_granted; i++) {
 			tell(t, "%s", i ? "," : " granted:");
@@ -196,9 +196,12 @@ tell_answer(struct text *t, struct eras *eras, const struct xch_reply *re, struc
 }
 
 void
-tell_live(struct text *t, struct xch_push *pushes, size_t n_pushes)
+tell_live(struct text *t, const struct live_said *said, struct xch_push *pushes, size_t n_pushes)
 {
-	tell(t, "OK");
+	const struct live_setting *s = &said->setting;
+
+	tell(t, "OK %d limit=%" PRId64 " until=%" PRId64 " at=%" PRId64 " uid=%" PRIu32 " by=%s why=%s",
+	    (int)said->kind, s->limit, s->until, s->at, s->uid, s->by, s->why);
 	tell_pushes(t, pushes, n_pushes, XCH_RECALL);
 }
 

@@ -4,7 +4,7 @@
 
 #include <stddef.h>
 
-#include "daemon/core/exchange.h"
+#include "daemon/core/live.h"
 
 struct text {
 	char *s; /* ends with NUL once something was told */
@@ -29,7 +29,8 @@ void tell_request(struct text *text, usec now, const struct xch_request *request
  * told sorted, and are sorted in place for that. */
 void tell_answer(struct text *text, struct eras *eras, const struct xch_reply *reply,
     struct xch_push *pushes, size_t n_pushes);
-void tell_live(struct text *text, struct xch_push *pushes, size_t n_pushes);
+void tell_live(struct text *text, const struct live_said *said, struct xch_push *pushes,
+    size_t n_pushes);
 void tell_touched(struct text *text, struct eras *eras, uint64_t era, usec grace,
     enum xch_began began);
 

@@ -2,12 +2,18 @@
  * to all and as a part of its answer.  Whatever is taken must lie within bounds, and be no larger than the
  * text has room for. */
 #include "daemon/redis/exchange.h"
+#include "daemon/redis/live.h"
 #include "daemon/redis/talk.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* what words are made of: printable, and no blank */
+#define WORD                                                                                   \
+	"!\"#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\]^_`abcdefghijklmnopqrstuvwxyz" \
+	"{|}~"
 
 #define MUST(condition) ((condition) ? (void)0 : abort())
 
@@ -50,6 +56,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct arena arena = {0};
 	struct xch_reply re;
 	struct xch_push push;
+	struct live_news news;
 
 	check_talk(text, size);
 	if (exchange_decode(&arena, text, size, &re) == 0 && re.status == XCH_OK) {
@@ -68,6 +75,13 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		MUST(strlen(push.group) > 0 && strlen(push.group) <= size);
 		if (push.type == XCH_GRANT)
 			check_grant(&push.grant, size);
+	}
+	if (live_decode(text, size, &news) == 0) {
+		const struct live_setting *s = &news.said.setting;
+
+		MUST(news.group[0] != '\0' && strlen(news.group) <= WIRE_GROUP_MAX);
+		MUST(s->limit >= XCH_NO_LIMIT && s->limit <= WIRE_LIMIT_MAX && s->until >= 0 && s->at >= 0);
+		MUST(s->by[strspn(s->by, WORD)] == '\0' && s->why[strspn(s->why, WORD)] == '\0');
 	}
 	if (exchange_decode_touch(text, size, &touched) == 0)
 		MUST(touched.grace >= 0 && touched.longest_lease >= 0);

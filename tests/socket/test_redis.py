@@ -327,7 +327,8 @@ class Access(unittest.TestCase):
             with open(name, encoding="utf-8") as file:
                 script += file.read()
         used = {word.lower() for word in re.findall(r"(?:call|read)\(\s*'([A-Z]+)'", script)}
-        used |= {"auth", "select", "info", "script|load", "evalsha", "publish", "subscribe", "scan"}
+        used |= {"auth", "select", "info", "script|load", "evalsha", "publish", "subscribe", "scan",
+                 "eval", "lrange"}
         with open("README.md", encoding="utf-8") as file:
             rules = re.findall(r" \+(\S+)", re.search("ACL SETUSER slotd .*", file.read())[0])
         self.assertEqual(sorted(rules), sorted(used))

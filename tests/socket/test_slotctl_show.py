@@ -129,7 +129,8 @@ class Completion(Case):
         self.assertEqual(self.complete("slotctl "), ["run", "acquire", "list", "status", "holders",
                                                      "waiters", "ps", "evict", "audit", "stats",
                                                      "metrics", "top", "ping", "grace", "why",
-                                                     "drain", "reload"])
+                                                     "drain", "reload", "limit", "pause",
+                                                     "resume", "history"])
         self.assertEqual(self.complete("slotctl sta"), ["status", "stats"])
         self.assertEqual(self.complete("slotctl run --li"), ["--limit"])
         self.assertEqual(self.complete("slotctl run two --on"), ["--on-lost"])

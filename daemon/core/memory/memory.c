@@ -346,17 +346,19 @@ mem_end_grace(struct mem *m, usec now, uint64_t heard, usec grace)
 	m->marker.clock = CLOCK_ENDED;
 }
 
-/* Whoever is on record exchanges again, and hears of it; what was said before is older. */
+/* Whoever is on record is to exchange again.  The push says nothing else. */
 static void
 tell_all(struct mem *m, struct mem_group *g)
 {
-	struct pass p = {.mem = m, .g = g};
 	struct mem_record *r, *tmp;
 
-	g->gt += g->gt > 0;
-	TABLE_FOREACH (r, tmp, &g->records)
-		if (!r->dead && RULE(LIVE_TOLD))
-			pass_push_new(&p, r, XCH_RECALL)->others = true;
+	TABLE_FOREACH (r, tmp, &g->records) {
+		if (!RULE(LIVE_TOLD))
+			break;
+		ALLOC_ROOM(m->pushes, m->n_pushes, m->cap_pushes, 1);
+		m->pushes[m->n_pushes++] =
+		    (struct xch_push){.to = r->id, .type = XCH_RECALL, .group = g->name};
+	}
 }
 
 void

@@ -39,8 +39,8 @@ enum xch_began mem_began(const struct mem *mem);        /* the era; there is one
  * nobody holds a slot who has not claimed it. */
 void mem_end_grace(struct mem *mem, usec now, uint64_t heard, usec grace);
 
-/* Somebody sets the group's live limit or pause, as lives_set() says.  Every daemon on record is told,
- * as of a recall; the pushes live as those of mem_exchange do. */
+/* Somebody sets the group's live limit or pause, as lives_set() says.  Every daemon on record is
+ * told to exchange again; the pushes live as those of mem_exchange do. */
 void mem_set_live(struct mem *mem, usec now, const char *group, enum live_kind kind,
     struct live_setting *setting, usec length, const struct xch_push **pushes, uint32_t *n_pushes);
 

@@ -8,7 +8,9 @@
 -- exchange:
 --   1 marker   string  what is known of this server; its eras, the newest last, and how that began:
 --                      first, wiped, old, other
---   2 live     hash    limit (and by, at, why, for people): the live limit, if one is set
+--   2 live     hash    "pause group", "limit group" → "limit until at uid by why": what operators have
+--                      set (see live.lua); the first that is not over counts, a pause has limit 0;
+--                      limit is -1 where one was taken away, until is NEVER where it has no end
 --   3 records  hash    "group" → the group's own numbers; "peers" → that list of the reply;
 --                      daemon → its record; install → its latest generation.nonce and its
 --                      daemons on record
@@ -34,22 +36,23 @@
 -- A daemon is install.generation.nonce, each of 16 hex digits, as are ids and eras; times are
 -- microseconds; no limit is -1; `channels` is what stands before a daemon in its channel's name.
 --
--- Reply: "STALE", "RESYNC", "GONE", or "OK seq live-limit in-use others version hot look last era
--- grace longest-lease" and the lists: granted: id number limit n slot… · lost: slot number · full: id ·
--- refused: id · peers: host limit lease install.  look is -1 if there is nothing to look for.
+-- Reply: "STALE", "RESYNC", "GONE", or "OK seq live-limit live-left in-use others version hot look
+-- last era grace longest-lease" and the lists: granted: id number limit n slot… · lost: slot number · full: id ·
+-- refused: id · peers: host limit lease install.  live-left is how long the
+-- live limit stays what it is, or -1: until it is set anew; look is -1 if there is nothing to look for.
 -- Published: "type incarnation version others", then for R (recall) nothing, for G (granted) as in
 -- the reply, for F (full) id, for L (lost) slot number; and the group.
 --
 -- With the marker as its only key the script tells of that alone: daemon era grace, and "end" if the
--- grace is to end now; the reply is "OK era grace longest-lease began".  With live and records as its
--- keys it sets the live limit: channels group limit by why; the reply is "OK version", of what it
--- publishes.
+-- grace is to end now; the reply is "OK era grace longest-lease began".
 --
 -- Whoever runs it needs these commands, and the keys and channels that begin with the prefix:
 --   +evalsha +script|load +time +info +publish +expireat +del +get +set
 --   +hget +hmget +hgetall +hset +hdel +hlen
 --   +zadd +zrem +zcard +zrange +zrangebylex +zrangebyscore +zrevrangebyscore +zpopmin
 --   +zremrangebylex +zunionstore
+-- and, for live limits, these:
+--   +eval +llen +lpush +ltrim +lrange
 --
 -- What can be refused is refused before the first write: a script that fails leaves what it wrote.
 -- Numbers are exact up to 2^53, but `..` and tostring() lose digits after the 14th, where
@@ -77,7 +80,7 @@ local GROUP, GROUP_SIZE = '>LLLLLLLLLLLLLc16', 120 -- and its classes
 local RECORD, RECORD_SIZE = '>lLLLLLLBBLL', 74  -- and the host
 
 local BEGAN = {'first', 'wiped', 'old', 'other'}
-local REPLY = 'OK %d %d %d %d %d %d %d %d %s %d %d %s %s %s %s %s'
+local REPLY = 'OK %d %d %d %d %d %d %d %d %d %s %d %d %s %s %s %s %s'
 
 local RECORDS, LEASES, LENGTHS, LIMITS, UNAWARE, RECALLS, OWNERS, SLOTS, FREE, QUEUE, WANTS, NOWS,
 	INBOX = unpack(KEYS, 3)

@@ -83,6 +83,7 @@ START_TEST(gives_the_numbers)
 		{"  a line            at most %lld bytes", WIRE_LINE_MAX},
 		{"  group name        1 to %lld bytes", WIRE_GROUP_MAX},
 		{"  label             1 to %lld bytes", WIRE_LABEL_MAX},
+		{"  why    with limit= and pause=: 1 to %lld bytes", WIRE_WHY_MAX},
 		{"  tag               1 to %lld of", WIRE_TAG_MAX},
 		{"  limit             1 to %lld\n", WIRE_LIMIT_MAX},
 		{"  n (slots at once) 1 to %lld\n", WIRE_N_MAX},

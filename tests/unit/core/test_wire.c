@@ -96,6 +96,13 @@ static const struct {
 	{"DRAIN", ""},
 	{"DRAIN on", ""},
 	{"#1 drain off", "#1 DRAIN off"},
+	{"LIVE g", ""},
+	{"LIVE g limit=0", ""},
+	{"#1 LIVE g limit=1000000 for=2m why=too%20slow", "#1 LIVE g limit=1000000 for=120000 why=too%20slow"},
+	{"LIVE g limit=none why=-", ""},
+	{"LIVE g pause=on for=1", ""},
+	{"LIVE g pause=off", ""},
+	{"HISTORY g", ""},
 };
 
 START_TEST(accepts)
@@ -251,6 +258,21 @@ static const struct {
 	{BYTES("ACQUIRE g token=1"), WIRE_ERR_BADKEY, "token"},
 	{BYTES("ACQUIRE g events=on"), WIRE_ERR_BADKEY, "events"},
 	{BYTES("RELEASE g 1 limit=1"), WIRE_ERR_BADKEY, "limit"},
+	{BYTES("LIVE g limit=1 pause=on"), WIRE_ERR_BADKEY, "pause"},
+	{BYTES("LIVE g limit=1 limit=none"), WIRE_ERR_BADKEY, "limit"},
+	{BYTES("LIVE g for=1s"), WIRE_ERR_BADKEY, "for"},
+	{BYTES("LIVE g why=x"), WIRE_ERR_BADKEY, "why"},
+	{BYTES("LIVE g limit=none for=1s"), WIRE_ERR_BADKEY, "for"},
+	{BYTES("LIVE g pause=off for=1s"), WIRE_ERR_BADKEY, "for"},
+	{BYTES("LIVE g wait=1s"), WIRE_ERR_BADKEY, "wait"},
+	{BYTES("LIVE g limit=1000001"), WIRE_ERR_BADVALUE, "limit"},
+	{BYTES("LIVE g limit=-1"), WIRE_ERR_BADVALUE, "limit"},
+	{BYTES("LIVE g limit="), WIRE_ERR_BADVALUE, "limit"},
+	{BYTES("LIVE g pause=yes"), WIRE_ERR_BADVALUE, "pause"},
+	{BYTES("LIVE g limit=1 for=0"), WIRE_ERR_BADVALUE, "for"},
+	{BYTES("LIVE g limit=1 why="), WIRE_ERR_BADVALUE, "why"},
+	{BYTES("LIVE g limit=1 why=%0a"), WIRE_ERR_BADVALUE, "why"},
+	{BYTES("LIVE"), WIRE_ERR_SYNTAX, ""},
 	{BYTES("RELEASE * token=1"), WIRE_ERR_BADKEY, "token"},
 	{BYTES("RESUME g 1 7 token=7"), WIRE_ERR_BADKEY, "token"},
 	{BYTES("RESUME g 1 7 hold=1"), WIRE_ERR_BADKEY, "hold"},
@@ -436,7 +458,8 @@ END_TEST
 START_TEST(longest_fits)
 {
 	struct wire_request req = {.verb = WIRE_RELEASE, .n = 1, .wait_ms = WIRE_ABSENT,
-	    .hold_ms = WIRE_ABSENT, .token = WIRE_TOKEN_MAX, .n_slots = WIRE_N_MAX}, again;
+	    .hold_ms = WIRE_ABSENT, .for_ms = WIRE_ABSENT, .live_limit = WIRE_ABSENT,
+	    .token = WIRE_TOKEN_MAX, .n_slots = WIRE_N_MAX}, again;
 	struct wire_fault fault;
 	char line[WIRE_LINE_MAX + 1];
 	int n;

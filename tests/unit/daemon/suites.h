@@ -12,6 +12,7 @@
 	SUITE(gather) \
 	SUITE(http) \
 	SUITE(listener) \
+	SUITE(live) \
 	SUITE(lock) \
 	SUITE(log) \
 	SUITE(metrics) \

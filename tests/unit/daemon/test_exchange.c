@@ -48,7 +48,7 @@ said(void)
 
 #define KEY(name) " p:1:{s10}:group:0:" name
 #define KEYS                                                                                       \
-	" p:1:{s10}:marker" KEY("live") KEY("records") KEY("leases") KEY("lengths") KEY("limits")  \
+	" p:1:{s10}:marker p:1:{s10}:live" KEY("records") KEY("leases") KEY("lengths") KEY("limits")  \
 	    KEY("unaware") KEY("recalls") KEY("owners") KEY("slots") KEY("free") KEY("queue") KEY("wants")        \
 		KEY("nows") KEY("inbox")
 
@@ -124,9 +124,6 @@ START_TEST(other_commands)
 	exchange_encode_touch(&cmd, "SHA", "p:", 63, &self, 0, 5, true);
 	ck_assert_str_eq(
 	    said(), "EVALSHA SHA 1 p:1:{s63}:marker " SELF_TEXT " 0000000000000000 5 end");
-	exchange_encode_limit(&cmd, "SHA", "p:", "group:0", 3, "uid=7", "too slow");
-	ck_assert_str_eq(
-	    said(), "EVALSHA SHA 2" KEY("live") KEY("records") " p:1:d: group:0 3 uid=7 too slow");
 	exchange_channel(channel, "p:", &self);
 	ck_assert_str_eq(channel, "p:1:d:" SELF_TEXT);
 }
@@ -152,7 +149,7 @@ START_TEST(shards)
 END_TEST
 
 static const char reply[] =
-    "OK 4711 -1 3 1 1795511025555630 1000000 -1 56109719548613 401b89800183e6a8 5 10000000"
+    "OK 4711 4 2500000 3 1 1795511025555630 1000000 -1 56109719548613 401b89800183e6a8 5 10000000"
     " 2 0000000000000001 56109719548613 3 2 1 12 ffffffffffffffff 7 4 1 2 1 3 56109719548612"
     " 2 000000000000000a 000000000000000b 1 000000000000000c"
     " 2 h1 -1 10000000 000000000000001f h2.example 5 3000000 00000000000000ff";
@@ -164,7 +161,8 @@ START_TEST(replies)
 	ck_assert_int_eq(exchange_decode(&arena, reply, strlen(reply), &re), 0);
 	ck_assert_int_eq(re.status, XCH_OK);
 	ck_assert_uint_eq(re.seq, 4711);
-	ck_assert_int_eq(re.live_limit, XCH_NO_LIMIT);
+	ck_assert_int_eq(re.live_limit, 4);
+	ck_assert_int_eq(re.live_left, 2500000);
 	ck_assert_uint_eq(re.in_use, 3);
 	ck_assert_uint_eq(re.others, 1);
 	ck_assert_uint_eq(re.version, 1795511025555630);
@@ -218,7 +216,7 @@ START_TEST(refusals)
 }
 END_TEST
 
-#define HEAD "OK 4711 -1 3 1 9 0 -1 5 401b89800183e6a8 0 1"
+#define HEAD "OK 4711 -1 -1 3 1 9 0 -1 5 401b89800183e6a8 0 1"
 
 START_TEST(no_replies)
 {
@@ -238,13 +236,15 @@ START_TEST(no_replies)
 		 " 5 1 000000000000001f",
 	    HEAD " 0 0 0 0 5 h 5 1 000000000000001f h 5 1 000000000000001f h 5 1 000000000000001f"
 		 " h 5 1 000000000000001f h 5 1 000000000000001f",
-	    "OK 4711 -2 3 1 9 0 -1 5 401b89800183e6a8 0 1 0 0 0 0 0",
-	    "OK 4711 -1 x 1 9 0 -1 5 401b89800183e6a8 0 1 0 0 0 0 0",
-	    "OK 4711 -1 3 1 9223372036854775808 0 -1 5 401b89800183e6a8 0 1 0 0 0 0 0"};
+	    "OK 4711 -1 -2 3 1 9 0 -1 5 401b89800183e6a8 0 1 0 0 0 0 0",
+	    "OK 4711 -2 -1 3 1 9 0 -1 5 401b89800183e6a8 0 1 0 0 0 0 0",
+	    "OK 4711 -1 -1 x 1 9 0 -1 5 401b89800183e6a8 0 1 0 0 0 0 0",
+	    "OK 4711 -1 -1 3 1 9223372036854775808 0 -1 5 401b89800183e6a8 0 1 0 0 0 0 0"};
 	static const char good[] = HEAD " 0 0 0 0 0";
 	struct xch_reply re;
 
 	ck_assert_int_eq(exchange_decode(&arena, good, strlen(good), &re), 0);
+	ck_assert_int_eq(re.live_left, USEC_NEVER);
 	for (size_t i = 0; i < COUNT(bad); i++)
 		ck_assert_msg(
 		    exchange_decode(&arena, bad[i], strlen(bad[i]), &re) == -1, "<%s>", bad[i]);

@@ -1,9 +1,16 @@
 
 -- ================================================================== the group and its records
 
-local live = tonumber(read('HGET', KEYS[2], 'limit') or -1)
-if not live then
-	error({err = 'ERR slotd: not a limit: ' .. KEYS[2]})
+local live, live_left = -1, -1
+local set = read('HMGET', KEYS[2], 'pause ' .. group, 'limit ' .. group)
+for i = 1, (set[1] or set[2]) and 2 or 0 do
+	local limit, till = string.match(set[i] or '-1 0 ', '^(-?%d+) (%d+) ')
+	limit, till = tonumber(limit), tonumber(till)
+	if not till then
+		error({err = 'ERR slotd: not a live limit: ' .. KEYS[2]})
+	elseif live == -1 and limit ~= -1 and now < till then
+		live, live_left = limit, till == NEVER and -1 or till - now
+	end
 end
 local install = string.sub(d, 1, 16)
 local found = read('HMGET', KEYS[3], 'group', d, install, 'peers')

@@ -89,7 +89,7 @@ local function listed(list)
 	return list and #list .. ' ' .. table.concat(list, ' ') or '0'
 end
 
-return string.format(REPLY, seq, live, x.in_use,
+return string.format(REPLY, seq, live, live_left, x.in_use,
 	others_queued(x, me), x.gt, math.max(0, x.hot - x.gt), look, x.last, era,
 	grace and x.grace_end - x.gt or 0, longest, listed(x.granted), listed(x.lost),
 	listed(x.full), listed(x.refused), x.peers)

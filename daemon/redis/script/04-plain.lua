@@ -76,7 +76,7 @@ if its_era == era and its_eon == eon and inc == incarnation and inc ~= 0 and seq
 	redis.call('HSET', RECORDS, 'group', struct.pack(GROUP, gt, now, eon, grace_end, hot,
 		shortest, last, top, in_use, 0, 0, 0, expire, era), d, struct.pack(RECORD, configured, lease,
 		seq, inc, eon, hot, 0, keep, dead, n_slots, 0) .. string.sub(found[2], RECORD_SIZE + 1))
-	return string.format(REPLY, seq, live, in_use, 0, gt, math.max(0, hot - gt),
+	return string.format(REPLY, seq, live, live_left, in_use, 0, gt, math.max(0, hot - gt),
 		other_ends and other_ends - gt or -1, last, era, 0, longest, granted, '0', '0', '0',
 		found[4] or '0')
 end
