@@ -16,10 +16,11 @@ retry_time(struct world *w)
 	return w->now + rng_between(&w->rng, 50 * MS, 500 * MS);
 }
 
+/* A server that is frozen may accept a connection, but answers none of the first commands. */
 static bool
 is_reachable(const struct world *w, const struct host *h)
 {
-	return w->now >= h->cut && w->server->mem != NULL;
+	return w->now >= h->cut && w->now >= w->frozen && w->server->mem != NULL;
 }
 
 /* ------------------------------------------------------------------ commands */
