@@ -34,7 +34,7 @@ finish_json(struct answer *answer)
 int
 ctl_reload(const struct ctl *c)
 {
-	struct field groups, changed, restart;
+	struct field groups, changed, restart, overridden, live;
 	struct answer answer;
 	int status;
 
@@ -46,6 +46,9 @@ ctl_reload(const struct ctl *c)
 	    value(&answer, "groups", &groups), value(&answer, "changed", &changed));
 	if (strcmp(value(&answer, "restart", &restart), "-") != 0)
 		printf("a restart is needed for: %s\n", restart.value);
+	if (answer.n > 0 && field_find(answer.line[0], "live", &live) && !live.none)
+		printf("a live limit goes before the configured one in %s of them: %s\n",
+		    value(&answer, "overridden", &overridden), live.value);
 	return finish(&answer);
 }
 

@@ -9,6 +9,7 @@
 #include "client/slotctl/table.h"
 
 #define SHOWN_MAX 800           /* a decoded value with each byte as %XX */
+#define GROUP_MAX 900           /* escaped: more than any name takes */
 #define WORDS_MAX 1000          /* of a request */
 
 static void
@@ -33,14 +34,14 @@ print_cause(const char *line)
 int
 ctl_why(const struct ctl *c)
 {
-	char words[WORDS_MAX];
+	char group[GROUP_MAX], limit[24] = "", words[WORDS_MAX];
 	struct answer answer;
 	int status;
 
-	text_escape(c->arg, words, sizeof words);
+	text_escape(c->arg, group, sizeof group);
 	if (c->limit != 0)
-		snprintf(words + strlen(words), sizeof words - strlen(words), " limit=%" PRIu32, c->limit);
-	snprintf(words + strlen(words), sizeof words - strlen(words), " n=%" PRIu32, c->count);
+		snprintf(limit, sizeof limit, " limit=%" PRIu32, c->limit);
+	snprintf(words, sizeof words, "%s%s n=%" PRIu32, group, limit, c->count);
 	if ((status = ctl_ask(c, "WHY", words, &answer)) != 0)
 		return status;
 	if (c->json)

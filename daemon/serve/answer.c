@@ -209,8 +209,10 @@ answer_reload(const struct reload *reload, char *line)
 {
 	if (reload->n_wrong > 0)
 		return ERROR(line, WIRE_ERR_CONFIG, "wrong=%u ", "%s", reload->n_wrong, reload->wrong);
-	return add(line, 0, "OK groups=%u changed=%u restart=%s\n", reload->n_groups,
-	    reload->n_changed, reload->restart[0] != '\0' ? reload->restart : "-");
+	return add(line, 0, "OK groups=%u changed=%u restart=%s overridden=%u live=%s\n",
+	    reload->n_groups, reload->n_changed,
+	    reload->restart[0] != '\0' ? reload->restart : "-", reload->n_live,
+	    reload->live[0] != '\0' ? reload->live : "-");
 }
 
 size_t

@@ -11,6 +11,7 @@
 #include "daemon/log.h"
 #include "daemon/loop.h"
 #include "daemon/metrics/metrics.h"
+#include "daemon/serve/live.h"
 #include "daemon/serve/server.h"
 #include "daemon/systemd.h"
 
@@ -86,6 +87,42 @@ configure_groups(struct server *server, const struct config *before)
 	free(all.names);
 }
 
+/* A comma is escaped, too. */
+static void
+add_live_name(struct reload *reload, const char *group)
+{
+	char name[WIRE_ESCAPED(WIRE_GROUP_MAX)], *to = reload->live + strlen(reload->live);
+	const char *end = reload->live + sizeof reload->live;
+
+	wire_escape(group, strlen(group), true, name, sizeof name);
+	if (3 * strlen(name) + 2 > (size_t)(end - to))
+		return;
+	if (to > reload->live)
+		*to++ = ',';
+	for (const char *c = name; *c != '\0'; c++)
+		to += sprintf(to, *c == ',' ? "%%2C" : "%c", *c);
+}
+
+/* Whoever has changed a limit in the file, and sees nothing of it, is to know why. */
+static void
+tell_live(const struct server *server, struct reload *reload)
+{
+	const struct live *live, *after;
+
+	TABLE_FOREACH (live, after, &loop_lives(server->loop)->groups) {
+		const struct live_setting *set = live_view(server, live->name).counts;
+		const struct config_group *group = config_group(server->config, live->name);
+
+		if (set == NULL || group == NULL || group->limit == 0 || set->limit == group->limit)
+			continue;
+		reload->n_live++;
+		add_live_name(reload, live->name);
+		log_info("group %s: the configured limit of %lld counts for nothing while the live one "
+		    "of %lld is set, by %s", live->name, (long long)group->limit,
+		    (long long)set->limit, set->by);
+	}
+}
+
 /* fresh has what was in force before, afterwards. */
 static void
 take(struct server *server, struct config *fresh, struct reload *reload)
@@ -103,6 +140,7 @@ take(struct server *server, struct config *fresh, struct reload *reload)
 	config_free(fresh);
 	log_info("reloaded: %u sections of groups, %u of them changed", reload->n_groups,
 	    reload->n_changed);
+	tell_live(server, reload);
 	if (reload->restart[0] != '\0')
 		log_warnx("reloaded, but a restart is needed for %s", reload->restart);
 }

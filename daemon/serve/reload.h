@@ -8,7 +8,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define RELOAD_WRONG_MAX 800    /* fits the line of an answer */
+#define RELOAD_WRONG_MAX 800    /* these fit the line of an answer */
+#define RELOAD_LIVE_MAX 600
 
 struct server;
 
@@ -17,6 +18,8 @@ struct reload {
 	char wrong[RELOAD_WRONG_MAX];   /* the first: "file:line: what" */
 	uint32_t n_groups, n_changed;   /* sections of groups; have come, gone or changed */
 	char restart[160];              /* KEY,KEY that wait for a restart; "": none */
+	uint32_t n_live;                /* groups whose live limit goes before another one here */
+	char live[RELOAD_LIVE_MAX];     /* NAME,NAME of them, escaped, as many as fit; "": none */
 };
 
 /* Says in the log and to the service manager what it does. */

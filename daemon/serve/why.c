@@ -175,7 +175,8 @@ paused(struct why *why)
 		return;
 	PUT(why, "cause=paused by=%s at=%lld why=%s left=%s", s->by, (long long)(s->at / 1000), s->why,
 	    live_left(s, why->live.now).text);
-	say(why, s == why->live.pause ? "the group is paused" : "the group is stopped: its live limit is 0");
+	say(why, s == why->live.pause ? "the group is paused" :
+	    "the group is stopped: its live limit is 0");
 }
 
 static void
@@ -237,8 +238,13 @@ full(struct why *why)
 	if (is_own) {
 		PUT(why, "cause=ownlimit limit=%lld in_use=%u n=%u", (long long)why->own, why->in_use,
 		    why->n);
-		say(why, "%u slots are in use, and the request's own limit is %lld; the group's would let "
-		    "it in", why->in_use, (long long)why->own);
+		say(why, "%u slots are in use, and the request's own limit is %lld; the group's would "
+		    "let it in", why->in_use, (long long)why->own);
+	} else if (why->live.counts != NULL && why->limit == why->ceiling) {
+		PUT(why, "cause=full limit=%lld in_use=%u n=%u live_by=%s", (long long)why->limit,
+		    why->in_use, why->n, why->live.counts->by);
+		say(why, "%u slots are in use, it asks for %u, and there is a live limit of %lld, set "
+		    "by %s", why->in_use, why->n, (long long)why->limit, why->live.counts->by);
 	} else {
 		PUT(why, "cause=full limit=%lld in_use=%u n=%u", (long long)why->limit, why->in_use,
 		    why->n);
@@ -311,8 +317,8 @@ silent(struct why *why)
 		say(why, "the other hosts cannot be asked now: who waits there is not known");
 	} else if (why->gathered->n_silent > 0) {
 		PUT(why, "cause=silent hosts=%u", why->gathered->n_silent);
-		say(why, "%u hosts have not answered: of what they hold, only what is on record is known",
-		    why->gathered->n_silent);
+		say(why, "%u hosts have not answered: of what they hold, only what is on record is "
+		    "known", why->gathered->n_silent);
 	}
 }
 
@@ -328,8 +334,8 @@ differs(struct why *why)
 		wire_escape(peer->host, strlen(peer->host), true, host, sizeof host);
 		PUT(why, "cause=differs host=%s limit=%lld here=%lld", host, (long long)peer->limit,
 		    (long long)why->status.configured);
-		say(why, "hosts disagree on the limit: it is configured as %lld on %s, and as %lld here",
-		    (long long)peer->limit, peer->host, (long long)why->status.configured);
+		say(why, "hosts disagree on the limit: it is configured as %lld on %s, and as %lld "
+		    "here", (long long)peer->limit, peer->host, (long long)why->status.configured);
 	}
 }
 

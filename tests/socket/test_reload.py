@@ -22,7 +22,7 @@ def reload(slotd, config):
     """-> what stands behind OK"""
     write(slotd, config)
     with slotd.client() as client:
-        return client.expect(r"OK (groups=\d+ changed=\d+ restart=\S+)", "RELOAD")[1]
+        return client.expect(r"OK (groups=\d+ changed=\d+ restart=\S+) .*", "RELOAD")[1]
 
 
 def waiting(slotd, group):
@@ -57,7 +57,7 @@ class Limits(Case):
         a.send(*(f"#{i} ACQUIRE g wait=forever" for i in range(6)))
         self.assertEqual(self.granted(a, 2), [1, 2])
         write(slotd, LIMIT % 4)
-        self.client(slotd).expect("OK groups=1 changed=1 restart=-", "RELOAD")
+        self.client(slotd).expect("OK groups=1 changed=1 restart=- .*", "RELOAD")
         self.assertEqual([a.expect(r"#(\d) OK \d \d+")[1] for _ in range(2)], ["2", "3"])
         self.assertEqual(self.granted(a, 0), [])
         self.assertEqual(waiting(slotd, "g"), 2)
@@ -123,6 +123,23 @@ class Limits(Case):
         a.expect(r"#ac OK 2 \d+")
         self.assertEqual(reload(slotd, "[group a*]\nlimit = 2\n"), "groups=1 changed=1 restart=-")
         a.expect(r"#ab OK 2 \d+")
+
+    def test_live(self):
+        """A live limit counts as before; who has changed the other is told so."""
+        slotd = self.daemon("".join(f"[group {name}]\nlimit = 1\n" for name in ("a,b", "g", "h", "i", "j")))
+        a = self.client(slotd)
+        for request in ("LIVE a,b limit=3", "LIVE g limit=3 why=more", "LIVE h pause=on", "LIVE i limit=2"):
+            a.expect("OK .*", request)
+        write(slotd, "".join(f"[group {name}]\nlimit = 2\n" for name in ("a,b", "g", "h", "i", "j")))
+        answer = a.expect(r"OK groups=5 changed=5 restart=- overridden=3 live=(\S+)", "RELOAD")[1]
+        self.assertEqual(sorted(answer.split(",")), ["a%2Cb", "g", "h"])
+        slotd.log.wait_for("info: group g: the configured limit of 2 counts for nothing while the live one "
+                           "of 3 is set, by ")
+        for n in range(3):
+            a.expect(r"OK \d \d+", "ACQUIRE g wait=0")
+        a.expect("ERR full limit=3 .*", "ACQUIRE g wait=0")
+        a.expect("OK .*", "LIVE g limit=none")
+        a.expect(r"OK .* overridden=2 .*", "RELOAD")
 
     def test_max_waiters_and_waits(self):
         slotd = self.daemon("[group g]\nlimit = 1\n")
@@ -223,7 +240,7 @@ class Rights(Case):
             a.expect("ERR denied rule=allow_users .*", "ACQUIRE g")
             a.expect("OK", "RELEASE g 1")               # what is held stays so
             with user(slotd, 2001, groups=[3001]) as b:
-                b.expect("OK groups=1 changed=0 restart=-", "RELOAD")
+                b.expect("OK groups=1 changed=0 restart=- .*", "RELOAD")
             reload(slotd, CONFIG + "[group g]\nlimit = 5\n")
             a.expect(r"OK \d \d+", "ACQUIRE g")
 

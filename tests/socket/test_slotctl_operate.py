@@ -81,7 +81,14 @@ class Reload(Case):
                          (0, "reloaded: 1 sections of groups, 1 of them changed\n"
                              "a restart is needed for: lease_ms,grace_ms\n", ""))
         self.assertEqual(json.loads(self.slotctl("reload", "--json")[1]),
-                         {"groups": 1, "changed": 0, "restart": "lease_ms,grace_ms"})
+                         {"groups": 1, "changed": 0, "restart": "lease_ms,grace_ms", "overridden": 0,
+                          "live": None})
+
+    def test_live(self):
+        self.client().expect("OK .*", "LIVE g limit=7")
+        self.assertEqual(self.slotctl("reload"), (
+            0, "reloaded: 1 sections of groups, 0 of them changed\n"
+               "a live limit goes before the configured one in 1 of them: g\n", ""))
 
     def test_mistake(self):
         self.slotd.expect += ["slotd.conf:", "not reloaded"]
@@ -104,7 +111,8 @@ class Denied(Case):
 
     def test_denied(self):
         self.assertEqual(self.other("run", "g", "true"),
-                         (77, "", "slotctl: g: permission denied: uid 2001 is not among the users of [group g]"))
+                         (77, "", "slotctl: g: permission denied: uid 2001 is not among the users of "
+                                  "[group g]"))
         self.assertEqual(self.other("run", "h", "--limit", "1", "true"), (0, "", ""))
         for command in (["reload"], ["drain"], ["drain", "off"]):
             status, said, wrong = self.other(*command)

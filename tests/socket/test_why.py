@@ -83,12 +83,28 @@ class Alone(Case):
         a.send("#w ACQUIRE g n=2 wait=forever label=my%20job")
         a.expect("#p OK pong", "#p PING")
         queue = r"queue ahead=%d host=\S+ n=2 pid=\d+ uid=\d+ label=my job age=\d+"
-        self.check(b, "g", (queue % 1, r"1 wait before it; the first, process \d+ on \S+, asked for 2 .* ago"))
+        self.check(b, "g", (queue % 1, r"1 wait before it; the first, process \d+ on \S+, "
+                                       r"asked for 2 .* ago"))
         a.send("#v ACQUIRE g wait=forever")
         a.expect("#p OK pong", "#p PING")
         self.check(b, "g n=2", "full limit=2 in_use=1 n=2",
                    ("queuefull waiting=2 max=2", "2 wait for it here already, and no more may"),
                    (queue % 2, "2 wait before it"))
+
+    def test_live(self):
+        slotd = self.daemon("[group g]\nlimit = 3\n")
+        a = self.client(slotd)
+        a.expect("OK .*", "LIVE g limit=1 why=too%20hot")
+        a.expect(r"OK 1 \d+", "ACQUIRE g")
+        self.check(a, "g", (r"full limit=1 in_use=1 n=1 live_by=\S+",
+                            "1 slots are in use, .* a live limit of 1, set by "))
+        a.expect("OK .*", "LIVE g pause=on why=deploy for=1h")
+        self.check(a, "g", (r"paused by=\S+ at=\d+ why=deploy left=\d+", "the group is paused"))
+        a.expect("OK .*", "LIVE g pause=off")
+        a.expect("OK .*", "LIVE g limit=0")
+        self.check(a, "g", (r"paused by=\S+ at=\d+ why=- left=-", "its live limit is 0"))
+        a.expect("OK .*", "LIVE g limit=none")
+        self.check(a, "g", "none limit=3 in_use=1")
 
     def test_lower_limits_are_passed(self):
         slotd = self.daemon("[group g]\nlimit = 2\n")
@@ -198,7 +214,8 @@ class Shared(Case):
         self.redis.end()
         slotd.log.wait_for("away")
         for group, then in (("g", "requests wait"), ("r", "are refused"), ("o", "without a slot")):
-            self.check(a, group, (r"away reason=away since=\d+", rf"^Redis cannot be reached, for \d+ ms now; .*{then}"),
+            self.check(a, group, (r"away reason=away since=\d+",
+                                  rf"^Redis cannot be reached, for \d+ ms now; .*{then}"),
                        ("silent hosts=-", "cannot be asked"))
         self.check(a, "g n=2", "away .*", "full limit=2 in_use=1 n=2", "silent .*")
         self.redis.start()
