@@ -66,14 +66,10 @@ ctl_ps(const struct ctl *c)
 static bool
 make_words(const struct ctl *c, char *words, size_t size)
 {
-	size_t n = 0;
+	size_t n;
 
-	for (const char *s = c->arg; *s != '\0' && n + 4 < size; s++) {
-		bool is_plain = *s > ' ' && *s <= '~' && *s != '%';
-
-		n += (size_t)snprintf(words + n, size - n, is_plain ? "%c" : "%%%02X",
-		    (unsigned char)*s);
-	}
+	text_escape(c->arg, words, size);
+	n = strlen(words);
 	n += (size_t)snprintf(words + n, size - n, " %s", c->second);
 	if (n < size && c->token != NULL)
 		n += (size_t)snprintf(words + n, size - n, " token=%s", c->token);

@@ -28,15 +28,12 @@ put(char words[WORDS_SIZE], const char *format, ...)
 	va_end(args);
 }
 
-/* Blanks, and what else could not be a part of one word, as %XX. */
 static void
 put_escaped(char words[WORDS_SIZE], const char *text)
 {
-	for (; *text != '\0'; text++)
-		if (*text > ' ' && *text <= '~' && *text != '%')
-			put(words, "%c", *text);
-		else
-			put(words, "%%%02X", (unsigned char)*text);
+	size_t length = strlen(words);
+
+	text_escape(text, words + length, WORDS_SIZE - length);
 }
 
 static bool
