@@ -123,7 +123,7 @@ void
 field_print_json(const struct field *f)
 {
 	static const char *const strings[] = {"token", "group", "label", "version", "host", "command",
-	    "daemon", "text"};
+	    "daemon", "text", "by", "why", "live_by", "live_why"};
 	bool is_string = !is_json_number(f->value);
 
 	for (size_t i = 0; i < sizeof strings / sizeof strings[0]; i++)

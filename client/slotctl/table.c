@@ -120,8 +120,9 @@ table_pairs_width(const struct answer *answer)
 void
 table_print_pair(const struct field *f, int width)
 {
+	bool is_age = strcmp(f->key, "oldest_wait") == 0 || strcmp(f->key, "live_left") == 0;
 	char cell[CELL_SIZE];
 
-	format_cell(f, strcmp(f->key, "oldest_wait") == 0 ? AGE : TEXT, cell);
+	format_cell(f, is_age ? AGE : strcmp(f->key, "live_at") == 0 ? TIME : TEXT, cell);
 	printf("%-*s  %s\n", width, f->key, cell);
 }

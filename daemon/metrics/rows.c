@@ -2,6 +2,7 @@
 #include "daemon/metrics/rows.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "daemon/clock.h"
 #include "daemon/loop.h"
@@ -50,7 +51,7 @@ rows_make(struct rows *rows, const struct server *server)
 			continue;
 		arb_status(arb, tally->name, &status);
 		row->limit = report_limit(server, &status, &from);
-		row->is_live = status.live != XCH_NO_LIMIT;
+		row->is_live = strcmp(from, "live") == 0;
 	}
 	arb_groups(arb, add_group, rows);
 	return true;

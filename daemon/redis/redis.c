@@ -11,54 +11,10 @@
 #include "daemon/config.h"
 #include "daemon/core/alloc.h"
 #include "daemon/log.h"
-#include "daemon/redis/exchange.h"
-#include "daemon/redis/others.h"
-#include "daemon/redis/health.h"
-#include "daemon/redis/keep.h"
-#include "daemon/redis/link.h"
-#include "daemon/redis/marker.h"
-#include "daemon/redis/subscribe.h"
+#include "daemon/redis/state.h"
 
 #define BACKOFF_MAX (5000 * NSEC_MS)
 #define CHECK_EVERY 24          /* quarters of the lease: by default a minute */
-
-struct asker {
-	uint64_t client, request;
-};
-
-struct redis {
-	struct backend backend;
-	struct link_env env;
-	struct link_owner as_owner;             /* of the links */
-	struct subscriber_owner as_subscribed;
-	struct markers markers;
-	struct keep keep;
-	uint64_t n_graces_said;                 /* to the others */
-	struct subscriber subscriber;
-	struct exchange_command command;
-	nsec interval;                          /* a quarter of the lease */
-	struct others others;
-	struct event *touch_timer, *check_timer;
-	struct asker *askers;                   /* of the end of the grace; not answered yet */
-	size_t n_askers, cap_askers;
-	void (*wake)(void *arg);
-	void *arg;
-
-	/* What next() will say: first how links and subscription changed, then the one reply or
-	 * message that is being handled. */
-	struct arb_event *changes;
-	size_t n_changes, size, n_told;
-	struct arb_event news;
-	bool has_news;
-	struct xch_reply reply;
-	struct xch_push push;
-	struct arena arena;                     /* what news points to */
-
-	struct health health;
-	unsigned beats;                         /* heartbeats go over each link in turn */
-	unsigned n_links;
-	struct link links[];
-};
 
 /* ------------------------------------------------------------------ what comes up */
 
@@ -144,8 +100,8 @@ on_settled(void *arg)
 
 /* ------------------------------------------------------------------ markers */
 
-static struct link *
-link_for_beat(void *arg)
+struct link *
+redis_any_link(void *arg)
 {
 	struct redis *redis = arg;
 	struct link *link;
@@ -182,7 +138,7 @@ touch_on(struct redis *redis)
 static void
 say_grace(struct redis *redis)
 {
-	struct link *link = link_for_beat(redis);
+	struct link *link = redis_any_link(redis);
 
 	if (redis->n_graces_said == redis->markers.n_graces || link == NULL)
 		return;
@@ -201,7 +157,7 @@ static void
 on_touch_timer(evutil_socket_t fd, short what, void *arg)
 {
 	struct redis *redis = arg;
-	struct link *link = link_for_beat(redis);
+	struct link *link = redis_any_link(redis);
 
 	(void)fd;
 	(void)what;
@@ -216,7 +172,7 @@ on_touch_timer(evutil_socket_t fd, short what, void *arg)
 static void
 on_check_timer(evutil_socket_t fd, short what, void *arg)
 {
-	struct link *link = link_for_beat(arg);
+	struct link *link = redis_any_link(arg);
 
 	(void)fd;
 	(void)what;
@@ -386,8 +342,8 @@ on_subscribed(void *arg, bool up)
 	if (!up)
 		redis->health.is_whole = false;
 	say_whole(redis);
-	if (up && link_for_beat(redis) != NULL)         /* what was set meanwhile */
-		keep_meet(&redis->keep, link_for_beat(redis));
+	if (up && redis_any_link(redis) != NULL)         /* what was set meanwhile */
+		keep_meet(&redis->keep, redis_any_link(redis));
 	tell_change(redis, up ? ARB_SUB_UP : ARB_SUB_DOWN, 0);
 }
 
@@ -426,162 +382,7 @@ on_call(void *arg, const char *text, size_t len)
 	}
 }
 
-/* Always the first that is up: the pieces of an answer must arrive in their order. */
-static struct link *
-link_for_talk(struct redis *redis)
-{
-	for (unsigned i = 0; i < redis->n_links; i++)
-		if (redis->links[i].state == LINK_UP)
-			return &redis->links[i];
-	return NULL;
-}
-
-static enum backend_said
-redis_say(struct backend *backend, uint64_t id, const char *question)
-{
-	struct redis *redis = (struct redis *)backend;
-	struct link *link = link_for_talk(redis);
-
-	if (link == NULL || !redis->subscriber.is_up)
-		return BACKEND_AWAY;
-	others_say(&redis->others, link, id, question);
-	return BACKEND_SAID;
-}
-
-/* Without a link the asker hears nothing, and says so. */
-static void
-redis_reply(struct backend *backend, const struct xch_daemon *to, uint64_t id, uint32_t number,
-    bool is_last, const char *text, size_t len)
-{
-	struct redis *redis = (struct redis *)backend;
-	struct link *link = link_for_talk(redis);
-
-	if (link != NULL)
-		others_reply(&redis->others, link, to, id, number, is_last, text, len);
-}
-
-static bool
-redis_survey(struct backend *backend, uint64_t id, bool is_check, const char *glob,
-    const struct xch_daemon *but, size_t n_but)
-{
-	struct redis *redis = (struct redis *)backend;
-	struct link *link = link_for_beat(redis);
-
-	if (link == NULL)
-		return false;
-	others_survey(&redis->others, link, id, is_check, glob, but, n_but);
-	return true;
-}
-
-/* ------------------------------------------------------------------ live limits */
-
-static const struct lives *
-redis_lives(const struct backend *backend, usec *now)
-{
-	const struct redis *redis = (const struct redis *)backend;
-
-	*now = keep_time(&redis->keep);
-	return &redis->keep.lives;
-}
-
-static void
-redis_set_live(struct backend *backend, uint64_t client, uint64_t request, const char *group,
-    enum live_kind kind, const struct live_setting *setting, usec length)
-{
-	struct redis *redis = (struct redis *)backend;
-
-	keep_set(&redis->keep, link_for_beat(redis), client, request, group, kind, setting, length);
-}
-
-static void
-redis_history(struct backend *backend, uint64_t client, uint64_t request, const char *group)
-{
-	struct redis *redis = (struct redis *)backend;
-
-	keep_history(&redis->keep, link_for_beat(redis), client, request, group);
-}
-
 /* ------------------------------------------------------------------ the whole */
-
-static nsec
-redis_grace(const struct backend *backend, const char *group, nsec now)
-{
-	const struct redis *redis = (const struct redis *)backend;
-	nsec end;
-
-	if (group == NULL)
-		return markers_left(&redis->markers, now);
-	end = redis->markers.shards[exchange_shard(group)].grace_end;
-	return end > now ? end - now : 0;
-}
-
-static void
-on_ended(void *arg, enum backend_end how)
-{
-	struct redis *redis = arg;
-	size_t n = redis->n_askers;
-
-	redis->n_askers = 0;
-	for (size_t i = 0; i < n; i++)
-		redis->backend.ended(redis->backend.loop_arg, redis->askers[i].client,
-		    redis->askers[i].request, how);
-}
-
-/* Who asks while it is under way is answered with the first. */
-static void
-redis_end_grace(struct backend *backend, uint64_t client, uint64_t request)
-{
-	struct redis *redis = (struct redis *)backend;
-	struct link *link = link_for_beat(redis);
-
-	ALLOC_ROOM(redis->askers, redis->n_askers, redis->cap_askers, 1);
-	redis->askers[redis->n_askers++] = (struct asker){client, request};
-	if (link == NULL)
-		on_ended(redis, BACKEND_END_UNKNOWN);
-	else if (redis->markers.ending == NULL)
-		markers_end_grace(&redis->markers, link);
-}
-
-static bool
-redis_why_down(const struct backend *backend, const char **reason, const char **text)
-{
-	const struct redis *redis = (const struct redis *)backend;
-	enum trouble trouble = TROUBLE_AWAY;
-
-	for (unsigned i = redis->n_links; i-- > 0;)
-		if (redis->links[i].trouble != TROUBLE_NONE)
-			trouble = redis->links[i].trouble;
-	*reason = trouble_word(trouble);
-	*text = trouble_text(trouble);
-	return !redis->health.is_whole;
-}
-
-static void
-redis_stats(const struct backend *backend,
-    void (*fn)(void *arg, const char *name, uint64_t value), void *arg)
-{
-	const struct redis *redis = (const struct redis *)backend;
-
-	health_stats(&redis->health, fn, arg);
-	fn(arg, "redis_graces", redis->markers.n_graces);
-	fn(arg, "redis_grace_ms", (uint64_t)(redis->markers.grace / 1000));
-	fn(arg, "redis_grace_left_ms",
-	    (uint64_t)(markers_left(&redis->markers, clock_now()) / NSEC_MS));
-}
-
-static bool
-redis_itself(const struct backend *backend, struct backend_redis *said)
-{
-	const struct redis *redis = (const struct redis *)backend;
-
-	*said = (struct backend_redis){
-	    .is_up = redis->health.is_whole,
-	    .n_connected = redis->health.n_connected,
-	    .n_graces = redis->markers.n_graces,
-	    .n_troubles = redis->health.n_troubles,
-	};
-	return true;
-}
 
 static bool
 redis_is_busy(const struct backend *backend)
@@ -630,20 +431,10 @@ backend_redis_new(struct event_base *base, const struct config_redis *config,
 	    .ask = redis_ask,
 	    .hang_up = redis_hang_up,
 	    .next = redis_next,
-	    .grace = redis_grace,
-	    .end_grace = redis_end_grace,
-	    .say = redis_say,
-	    .reply = redis_reply,
-	    .survey = redis_survey,
-	    .lives = redis_lives,
-	    .set_live = redis_set_live,
-	    .history = redis_history,
-	    .why_down = redis_why_down,
-	    .stats = redis_stats,
-	    .redis = redis_itself,
 	    .is_busy = redis_is_busy,
 	    .free = redis_free,
 	};
+	redis_asked_init(&redis->backend);
 	redis->wake = wake;
 	redis->arg = arg;
 	redis->n_links = conf->n_links;
@@ -659,7 +450,7 @@ backend_redis_new(struct event_base *base, const struct config_redis *config,
 	    conf->lease / 1000, conf->grace / 1000);
 	keep_init(&redis->keep, &redis->backend, config->prefix);
 	redis->markers.judged = on_judged;
-	redis->markers.ended = on_ended;
+	redis->markers.ended = redis_grace_ended;
 	redis->markers.arg = redis;
 	redis->env = (struct link_env){
 	    .base = base,
@@ -679,7 +470,7 @@ backend_redis_new(struct event_base *base, const struct config_redis *config,
 		link_init(&redis->links[i], name, &redis->env, &redis->as_owner, exchange_script);
 	}
 	redis->as_subscribed = (struct subscriber_owner){
-	    .commands = link_for_beat,
+	    .commands = redis_any_link,
 	    .change = on_subscribed,
 	    .message = on_message,
 	    .call = on_call,

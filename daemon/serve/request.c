@@ -431,11 +431,19 @@ set_live(struct client *client, const struct wire_request *req)
 	struct live_setting setting;
 	usec length;
 	enum live_kind kind = live_wanted(client, req, &setting, &length);
+	const char *what = kind == LIVE_PAUSE ? "pause" : "live limit";
 	uint64_t request = wait_for_backend(client, req);
 
-	if (request != 0)
-		loop_set_live(client->server->loop, client_id(client), request, req->group, kind,
-		    &setting, length);
+	if (request == 0)
+		return;
+	if (setting.limit == XCH_NO_LIMIT)
+		log_info("group %s: %s, process %d, ends its %s: %s", req->group, setting.by,
+		    client->pid, what, setting.why);
+	else
+		log_info("group %s: %s, process %d, sets its %s: limit %lld: %s", req->group,
+		    setting.by, client->pid, what, (long long)setting.limit, setting.why);
+	loop_set_live(client->server->loop, client_id(client), request, req->group, kind, &setting,
+	    length);
 }
 
 static void

@@ -83,6 +83,12 @@ class Rights(unittest.TestCase):
                 slot = holder.expect(r"OK (\d) \d+", "ACQUIRE both-2 wait=1m")[1]
                 admin.expect("OK evicted=1", f"EVICT both-2 {slot}")
             of_group.expect("ERR denied rule=admin .*", "EVICT users 1")
+            nobody.expect(r"ERR denied rule=admin .*", "LIVE both-2 limit=1")
+            holder.expect(r"ERR denied rule=admin .*", "LIVE both-2 pause=on")
+            nobody.expect("OK group=both-2 limit=- .*", "LIVE both-2")
+            of_group.expect(r"OK group=both-2 limit=4 .* by=2002@\S+ uid=2002 .*", "LIVE both-2 limit=4")
+            of_group.expect("ERR denied rule=admin .*", "LIVE users limit=4")
+            of_all.expect(r"OK group=both-2 limit=- .*", "LIVE both-2 limit=none")
             of_all.expect("OK evicted=0", "EVICT users 1")
             for request in ("DRAIN off", "RELOAD", "AUDIT fix", "GRACE end"):
                 of_group.expect("ERR denied rule=admin uid 2002 is no admin of this slotd", request)
