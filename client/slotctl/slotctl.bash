@@ -6,6 +6,8 @@ _slotctl()
 	local line=${COMP_LINE:0:COMP_POINT} words cur command= group= options= prefix name i
 	local socket=() names=()
 	local hold='--limit --wait --nonblock --conflict-exit-code --count --label --hold --quiet'
+	local commands='run acquire list status holders waiters stats ping ps top why
+		limit pause resume history evict audit drain reload grace metrics'
 	local watch='--watch --interval' all='--socket --help --version'
 
 	COMPREPLY=()
@@ -73,8 +75,7 @@ _slotctl()
 	*)
 		case $command in
 		'')
-			mapfile -t COMPREPLY < <(compgen -W \
-				'run acquire list status holders waiters ps evict audit stats metrics top ping grace why drain reload limit pause resume history' -- "$cur") ;;
+			mapfile -t COMPREPLY < <(compgen -W "$commands" -- "$cur") ;;
 		run | acquire | list | status | holders | waiters | ps | evict | why | limit | pause | resume | history)
 			if [[ ! $group ]]; then
 				# Not by compgen -W, which would expand a name such as $(x).

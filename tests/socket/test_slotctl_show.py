@@ -126,11 +126,10 @@ class Completion(Case):
         subprocess.run(["bash", "-n", self.FILE], check=True)
 
     def test_commands_and_options(self):
-        self.assertEqual(self.complete("slotctl "), ["run", "acquire", "list", "status", "holders",
-                                                     "waiters", "ps", "evict", "audit", "stats",
-                                                     "metrics", "top", "ping", "grace", "why",
-                                                     "drain", "reload", "limit", "pause",
-                                                     "resume", "history"])
+        self.assertEqual(self.complete("slotctl "), [
+            "run", "acquire", "list", "status", "holders", "waiters", "stats", "ping", "ps",
+            "top", "why", "limit", "pause", "resume", "history", "evict", "audit",
+            "drain", "reload", "grace", "metrics"])
         self.assertEqual(self.complete("slotctl sta"), ["status", "stats"])
         self.assertEqual(self.complete("slotctl run --li"), ["--limit"])
         self.assertEqual(self.complete("slotctl run two --on"), ["--on-lost"])

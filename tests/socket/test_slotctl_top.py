@@ -166,6 +166,18 @@ class Top(Case):
         term.wait_for("^full .*full$")
         self.quit(term)
 
+    def test_what_an_operator_has_set(self):
+        term = self.top()
+        term.wait_for("^half .* 1/2 ")
+        for words, row in (("limit=5 why=more", r"^half .* 1/5 .* limit by \S"),
+                           ("limit=0 why=no%20more", "^half .* 1/0 .* limit 0: no more$"),
+                           ("limit=none", "^half .* 1/2 .*[^e]$"),
+                           ("pause=on why=repair", "^half .* paused: repair$"),
+                           ("pause=off", "^half .* 1/2 .*[^r]$")):
+            self.a.expect("OK .*", f"LIVE half {words}")
+            term.wait_for(row)
+        self.quit(term)
+
     def test_grace(self):
         with Redis() as redis:
             config = redis.config(lease=1000, lease_more="grace_ms = 60000")
