@@ -165,8 +165,8 @@ bench_watched(void)
 	}
 	cpu = process_cpu_us(watched.pid) - cpu;
 	cpu_alone = process_cpu_us(alone.pid) - cpu_alone;
-	table_target("hot acquire + release, with status.json, /metrics and PS once a second / without", AT_MOST, 1.03,
-	    time[0] / time[1]);
+	table_target("hot acquire + release, with status.json, /metrics and PS once a second / without",
+	    AT_MOST, 1.03, time[0] / time[1]);
 	table_target("the same, in CPU time of slotd", AT_MOST, 1.03, cpu / cpu_alone);
 
 	cpu = process_cpu_us(watched.pid);
