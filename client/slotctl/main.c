@@ -38,7 +38,7 @@ static const struct command {
 	const char *word;
 	int (*function)(const struct ctl *);
 	unsigned options;
-	const char *arg;        /* NULL: none; "[...]": may be left out; "A B": two words; "A [B]": one or two */
+	const char *arg;        /* NULL: none; "[A]": may be left out; "A B": two words; "A [B]": one or two */
 	bool has_rest;          /* a command to run follows */
 	const char *help;
 } commands[] = {

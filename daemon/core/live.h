@@ -63,7 +63,8 @@ const struct live *lives_find(const struct lives *lives, const char *group);
 bool lives_hear(struct lives *lives, const char *group, enum live_kind kind,
     const struct live_setting *setting);
 
-/* Sets it now, to end after a while (USEC_NEVER: not); fills in the times.  It is among what was said. */
+/* Sets it now, to end after a while (USEC_NEVER: not); fills in the times.  It is among what was
+ * said. */
 void lives_set(struct lives *lives, usec now, const char *group, enum live_kind kind,
     struct live_setting *setting, usec length);
 

@@ -1,5 +1,5 @@
-/* What the daemon asks of the backend in Redis besides exchanges: questions to all, live limits, graces,
- * and how it does. */
+/* What the daemon asks of the backend in Redis besides exchanges: questions to all, live limits,
+ * graces, and how it does. */
 #include "daemon/clock.h"
 #include "daemon/redis/state.h"
 

@@ -1,13 +1,13 @@
 #!lua flags=allow-oom
 -- Live limits and pauses: sets one, for all daemons; or puts back what one of them remembers.
 --
--- Keys: live; to set, also leases and history of the group.  How live is kept is said where the exchange
--- reads it: script/01-head.lua.  History has what was set, the newest first, and never expires.
--- Arguments: the channel of all · what ("limit group" or "pause group") · limit (-1: none), then to set:
--- how long (us, or -1: without end) · uid by why · what stands before a daemon in its channel's name ·
--- group; to put back: until at uid by why, as they were.
--- Reply: to set, "OK V what limit until at uid by why", as it is then; to put back, "OK" and the same if
--- that was news, else "OLD".  News is published on the channel of all, without the OK.
+-- Keys: live; to set, also leases and history of the group.  How live is kept is said where the
+-- exchange reads it: script/01-head.lua.  History has what was set, the newest first, and never expires.
+-- Arguments: the channel of all · what ("limit group" or "pause group") · limit (-1: none), then to
+-- set: how long (us, or -1: without end) · uid by why · what stands before a daemon in its channel's
+-- name · group; to put back: until at uid by why, as they were.
+-- Reply: to set, "OK V what limit until at uid by why", as it is then; to put back, "OK" and the same
+-- if that was news, else "OLD".  News is published on the channel of all, without the OK.
 local NEVER = 9007199254740991
 
 -- A key of another type belongs to somebody else: say which, touch nothing.

@@ -446,11 +446,25 @@ set_live(struct client *client, const struct wire_request *req)
 	    length);
 }
 
+/* Nobody has heard of a setting, but one may be there. */
+static bool
+is_live_unknown(const struct server *server, const char *group, struct arb_action *answer)
+{
+	usec now;
+
+	*answer = (struct arb_action){
+	    .type = ARB_ANSWER, .code = WIRE_ERR_UNAVAILABLE, .retry = 1000 * NSEC_MS};
+	return loop_live(server->loop, group, &now) == NULL &&
+	    loop_is_down(server->loop, &answer->why, &answer->text);
+}
+
 static void
 live(struct client *client, const struct wire_request *req)
 {
 	const struct config_group *group = config_group(client->server->config, req->group);
+	struct arb_action unknown;
 	struct output out = {0};
+	char line[ANSWER_MAX];
 
 	if (group == NULL && !may_be_unknown(client, req))
 		return;
@@ -459,7 +473,9 @@ live(struct client *client, const struct wire_request *req)
 			set_live(client, req);
 		return;
 	}
-	if (live_add(client->server, req->group, &out))
+	if (is_live_unknown(client->server, req->group, &unknown))
+		say(client, req, line, answer_to(req->verb, false, &unknown, line));
+	else if (live_add(client->server, req->group, &out))
 		say(client, req, out.bytes, output_len(&out));
 	else
 		say_error(client, req, WIRE_ERR_NOMEM);

@@ -37,9 +37,9 @@
 -- microseconds; no limit is -1; `channels` is what stands before a daemon in its channel's name.
 --
 -- Reply: "STALE", "RESYNC", "GONE", or "OK seq live-limit live-left in-use others version hot look
--- last era grace longest-lease" and the lists: granted: id number limit n slot… · lost: slot number · full: id ·
--- refused: id · peers: host limit lease install.  live-left is how long the
--- live limit stays what it is, or -1: until it is set anew; look is -1 if there is nothing to look for.
+-- last era grace longest-lease" and the lists: granted: id number limit n slot… · lost: slot number ·
+-- full: id · refused: id · peers: host limit lease install.  live-left is how long the live limit stays
+-- what it is, or -1: until it is set anew; look is -1 if there is nothing to look for.
 -- Published: "type incarnation version others", then for R (recall) nothing, for G (granted) as in
 -- the reply, for F (full) id, for L (lost) slot number; and the group.
 --
