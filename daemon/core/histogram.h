@@ -9,7 +9,7 @@
 #define HISTOGRAM_BOUNDS 10
 
 extern const nsec histogram_long[HISTOGRAM_BOUNDS];     /* waits and holds: 1 ms to 1 h */
-extern const nsec histogram_short[HISTOGRAM_BOUNDS];    /* what should take no time: 100 us to 1 s */
+extern const nsec histogram_short[HISTOGRAM_BOUNDS];    /* what should be short: 100 us to 1 s */
 
 struct histogram {
 	const nsec *bounds;                     /* one of the above */

@@ -1,8 +1,8 @@
 /* Tallies: what has happened in each group, counted for as long as slotd runs.
  *
- * A tally outlives its group, which the arbiter forgets when nobody uses it any more, and the arbiter.
- * Whoever may name groups can make any number of them; so only those that are told to be kept, and the
- * first `max` others, have a tally of their own.  All the rest share one. */
+ * A tally outlives its group, which the arbiter forgets when nobody uses it any more, and the
+ * arbiter.  Whoever may name groups can make any number of them; so only those that are told to be
+ * kept, and the first `max` others, have a tally of their own.  All the rest share one. */
 #ifndef TALLY_H
 #define TALLY_H
 

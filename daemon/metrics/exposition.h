@@ -11,7 +11,7 @@
 #include "daemon/core/histogram.h"
 #include "daemon/serve/output.h"
 
-#define EXPOSITION_LABELS_MAX 400       /* of one sample, escaped; with the NUL */
+#define EXPOSITION_LABELS_MAX 280       /* of one sample, escaped; with the NUL */
 
 enum metric {
 #define METRIC(id, name, type, labels, sentence) METRIC_##id,

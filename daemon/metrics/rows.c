@@ -38,7 +38,7 @@ rows_make(struct rows *rows, const struct server *server)
 	const struct tally *tally;
 	const char *from;
 
-	*rows = (struct rows){.server = server, .now = clock_now(), .n = tallies->n};
+	*rows = (struct rows){.now = clock_now(), .n = tallies->n};
 	if ((rows->rows = calloc(tallies->n, sizeof *rows->rows)) == NULL)
 		return false;
 	STAILQ_FOREACH (tally, &tallies->all, next) {

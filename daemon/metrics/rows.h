@@ -22,7 +22,6 @@ struct row {
 };
 
 struct rows {
-	const struct server *server;
 	nsec now;
 	uint32_t n;
 	struct row *rows;       /* by the tally's index; owned */

@@ -60,7 +60,8 @@ class Scrape(unittest.TestCase):
         b.expect(r"#w OK 1 \d+")
         a.expect(r"OK 2 \d+", "ACQUIRE g")
         b.send("#w ACQUIRE g wait=forever")
-        self.prometheus.wait_for('sum(slotd_waiters{group="g"}) == 1 and sum(slotd_held_slots{group="g"}) == 3')
+        self.prometheus.wait_for('sum(slotd_waiters{group="g"}) == 1 '
+                                 'and sum(slotd_held_slots{group="g"}) == 3')
         self.prometheus.wait_for(SCRAPES % (self.value("max(count_over_time(up[5m]))") + 2))
 
         self.assertEqual(self.value('max(slotd_in_use_slots{group="g"})'), 3)
@@ -78,7 +79,7 @@ class Scrape(unittest.TestCase):
                     self.assertTrue(found)
 
     def check_rules(self):
-        """Each can be evaluated; and those of Redis and of slotd itself notice when these are gone."""
+        """Each can be evaluated; those of Redis and of slotd itself notice when these are gone."""
         self.redis.end()
         self.prometheus.wait_for('count(ALERTS{alertname="SlotdRedisDown"}) == 2')
         self.daemons[0].kill()

@@ -179,7 +179,8 @@ START_TEST(counted_apart_from_now_on)
 	ck_assert(arb_status(r->arb[0], "g", &status));
 	ck_assert_ptr_eq(status.tally, &tallies.other);
 	tally_keep(&tallies, "g");
-	rig_step(r, 0, &(struct arb_event){.type = ARB_CONFIGURE, .configure = {.group = "g", .limit = 2}});
+	rig_step(r, 0, &(struct arb_event){.type = ARB_CONFIGURE,
+	    .configure = {.group = "g", .limit = 2}});
 	ck_assert(arb_status(r->arb[0], "g", &status));
 	ck_assert_ptr_eq(status.tally, tally());
 	rig_release(r, 0, 1, "g", 1, 0);
