@@ -38,6 +38,7 @@ group_gauges(struct exposition *e, const struct rows *rows, bool is_shared)
 {
 	PER_GROUP(LIMIT_SLOTS, row->limit >= 0, count, (uint64_t)row->limit);
 	PER_GROUP(LIMIT_LIVE, row->limit >= 0, count, row->is_live);
+	PER_GROUP(PAUSED, row->limit >= 0, count, row->is_paused);
 	PER_GROUP(HELD_SLOTS, true, count, row->held);
 	PER_GROUP(IDLE_SLOTS, true, count, row->idle);
 	PER_GROUP(ENDING_SLOTS, true, count, row->ending);

@@ -2,10 +2,10 @@
 #include "daemon/metrics/rows.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "daemon/clock.h"
 #include "daemon/loop.h"
+#include "daemon/serve/live.h"
 #include "daemon/serve/report.h"
 #include "daemon/serve/server.h"
 
@@ -36,6 +36,7 @@ rows_make(struct rows *rows, const struct server *server)
 	const struct arb *arb = loop_arb(server->loop);
 	struct arb_group_status status;
 	const struct tally *tally;
+	struct live_view live;
 	const char *from;
 
 	*rows = (struct rows){.now = clock_now(), .n = tallies->n};
@@ -51,7 +52,9 @@ rows_make(struct rows *rows, const struct server *server)
 			continue;
 		arb_status(arb, tally->name, &status);
 		row->limit = report_limit(server, &status, &from);
-		row->is_live = strcmp(from, "live") == 0;
+		live = live_view(server, tally->name);
+		row->is_live = live.counts != NULL;
+		row->is_paused = live.pause != NULL;
 	}
 	arb_groups(arb, add_group, rows);
 	return true;

@@ -14,7 +14,7 @@ struct row {
 	const struct tally *tally;
 	bool is_known;          /* the arbiter knows the group, or any of those together */
 	int64_t limit;          /* -1: none is known, or it is many groups */
-	bool is_live;           /* it was set while slotd ran */
+	bool is_live, is_paused;        /* it is one that an operator has set; it is a pause */
 	uint32_t held, idle, ending, unproven, open, waiting;
 	uint32_t in_use, n_differs; /* as last heard */
 	nsec oldest;            /* has waited so long; 0: nobody waits */

@@ -153,6 +153,23 @@ class Metrics(unittest.TestCase):
         with open(slotd.config, "w", encoding="utf-8") as file:
             file.write(config)
 
+    def test_what_an_operator_sets(self):
+        with Daemon("[group g]\nlimit = 4\n") as slotd, slotd.client() as client:
+            def shown():
+                found = metrics(client)
+                return [found[f"slotd_{name}", "group=g"]
+                        for name in ("limit_slots", "limit_live", "paused")]
+
+            self.assertEqual(shown(), [4, 0, 0])
+            client.expect("OK .*", "LIVE g limit=7")
+            self.assertEqual(shown(), [7, 1, 0])
+            client.expect("OK .*", "LIVE g pause=on")
+            self.assertEqual(shown(), [0, 1, 1])
+            client.expect("OK .*", "LIVE g pause=off")
+            self.assertEqual(shown(), [7, 1, 0])
+            client.expect("OK .*", "LIVE g limit=none")
+            self.assertEqual(shown(), [4, 0, 0])
+
     def test_a_client_that_is_dropped(self):
         with Daemon("[daemon]\nmax_clients_per_uid = 1\n", expect=["max_clients_per_uid"]) as slotd, \
                 slotd.client() as client:
