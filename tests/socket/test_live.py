@@ -187,8 +187,8 @@ class Fleet(unittest.TestCase):
         self.addCleanup(manager.__exit__, None, None, None)
         return value
 
-    def three(self, redis, more=""):
-        return self.enter(fleet(redis, 3, no_grace(redis) + GROUP + more))
+    def three(self, redis, lease=10000):
+        return self.enter(fleet(redis, 3, no_grace(redis, lease) + GROUP))
 
     def waiters(self, daemons, count):
         clients = [self.enter(daemons[i % len(daemons)].client()) for i in range(count)]
@@ -201,9 +201,10 @@ class Fleet(unittest.TestCase):
         return sum(int(status(slotd)["held"]) for slotd in daemons)
 
     def test_raised(self):
-        """Exactly as many are let in as there is more room, wherever they wait."""
+        """Exactly as many are let in as there is more room, wherever they wait; by a word of Redis,
+        as nobody renews a lease for so long."""
         redis = self.enter(Redis())
-        daemons = self.three(redis)
+        daemons = self.three(redis, lease=400000)
         self.waiters(daemons, 12)
         until(lambda: self.granted(daemons) == 2, "two hold")
         set_live(daemons[1], "limit=7")
@@ -215,7 +216,7 @@ class Fleet(unittest.TestCase):
     def test_pause_ends(self):
         """Nobody says anything at its end, and who waits is let in."""
         redis = self.enter(Redis())
-        daemons = self.three(redis)
+        daemons = self.three(redis, lease=400000)
         set_live(daemons[0], "pause=on for=300ms why=deploy")
         with daemons[1].client() as a, daemons[2].client() as b:
             a.expect(r"ERR full limit=0 .*", "ACQUIRE g wait=0")
