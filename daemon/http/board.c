@@ -87,13 +87,13 @@ static void
 add_unknown(struct board *board)
 {
 	const struct config_group *group = NULL;
-	struct tallies *tallies = loop_tallies(board->server->loop);
+	const struct tallies *tallies = loop_tallies(board->server->loop);
 	struct arb_group_status status;
 
 	while ((group = config_group_next(board->server->config, group)) != NULL) {
 		if (arb_status(loop_arb(board->server->loop), group->name, &status))
 			continue;
-		status.tally = tally_of(tallies, group->name);
+		status.tally = tally_find(tallies, group->name);
 		add(board, &status);
 	}
 }
@@ -135,6 +135,7 @@ finish(struct board *board)
 		group->used = status->held;
 		if (board->is_shared && status->in_use > here)
 			group->used += status->in_use - here;
+		group->live = live_view(board->server, status->name);
 		count_grants(group);
 		n_sorted += status->held;
 		if (n_sorted <= SORTED_MAX || board->only[0] != '\0')
@@ -155,6 +156,27 @@ make_head(struct board *board)
 	}
 	board->grace = loop_grace(loop, NULL);
 	arb_stats(loop_arb(loop), &board->stats);
+}
+
+/* A word of an answer as it was meant. */
+static void
+decode(const char *word, char *text, size_t size)
+{
+	if (strcmp(word, "-") == 0 || wire_unescape(word, strlen(word), text, size) < 0)
+		text[0] = '\0';
+}
+
+struct board_live
+board_live(const struct live_view *view)
+{
+	const struct live_setting *s = view->counts;
+	struct board_live live = {.left = NSEC_NEVER};
+
+	if (s->until != USEC_NEVER)
+		live.left = (s->until - view->now) * 1000;
+	decode(s->by, live.by, sizeof live.by);
+	decode(s->why, live.why, sizeof live.why);
+	return live;
 }
 
 bool

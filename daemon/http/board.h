@@ -8,6 +8,7 @@
 
 #include "daemon/core/arbiter.h"
 #include "daemon/http/ready.h"
+#include "daemon/serve/live.h"
 
 #define BOARD_GROUPS 1000       /* no more are shown: those with waiters first, then those in use */
 
@@ -21,6 +22,7 @@ struct board_group {
 	uint64_t grants;                /* here */
 	bool is_counted;                /* grants says something: they are its own */
 	uint32_t n_lines;               /* so many of its holders, and waiters, are to be listed */
+	struct live_view live;          /* what an operator has set, for all hosts */
 };
 
 struct board {
@@ -40,5 +42,14 @@ struct board {
 /* only: "" or one group, which is shown whether anybody uses it or not.  False: no memory. */
 bool board_make(struct board *board, const struct server *server, const char *only);
 void board_free(struct board *board);
+
+/* How long the setting that counts is still in force, or NSEC_NEVER; by whom and why it was set: "" if
+ * that is not said. */
+struct board_live {
+	nsec left;
+	char by[LIVE_BY_MAX + 1], why[WIRE_WHY_MAX + 1];
+};
+
+struct board_live board_live(const struct live_view *view);     /* view->counts is not NULL */
 
 #endif

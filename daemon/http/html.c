@@ -225,13 +225,34 @@ put_key(struct html *html)
 	html->failed |= !escape_attribute(html->out, html->group->status.name);
 }
 
+/* "paused by ann@web-3: the database moves, for another 4 min 5 s" */
+static void
+put_live(struct html *html)
+{
+	const struct live_view *view = &html->group->live;
+	struct board_live live = board_live(view);
+
+	PUT(html, "<span>%s", view->pause != NULL ? "paused" : "limit set");
+	if (live.by[0] != '\0') {
+		PUT(html, " by ");
+		put_text(html, live.by);
+	}
+	if (live.why[0] != '\0') {
+		PUT(html, ": ");
+		put_text(html, live.why);
+	}
+	if (live.left != NSEC_NEVER)
+		PUT(html, ", for another %s", duration(live.left).s);
+	PUT(html, "</span>");
+}
+
 static void
 put_notes(struct html *html)
 {
 	const struct arb_group_status *status = &html->group->status;
 
-	if (strcmp(html->group->limit_from, "live") == 0)
-		PUT(html, "<span>live limit</span>");
+	if (html->group->live.counts != NULL)
+		put_live(html);
 	if (status->unproven > 0)
 		PUT(html, "<span>%u unproven</span>", status->unproven);
 	if (status->open > 0)

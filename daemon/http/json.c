@@ -84,6 +84,26 @@ put_waiter(void *arg, const struct arb_waiter *waiter)
 	PUT(list, ",\"left_ms\":%s}", number(waiter->until != NSEC_NEVER, ms(left)).text);
 }
 
+/* Behind what counts of a group: what an operator has set. */
+static void
+put_live(struct list *list, const struct live_view *view)
+{
+	struct board_live live;
+
+	PUT(list, ",\"paused\":%s,\"live\":", word(view->pause != NULL));
+	if (view->counts == NULL) {
+		PUT(list, "null");
+		return;
+	}
+	live = board_live(view);
+	PUT(list, "{\"by\":");
+	list->failed |= !escape_json(list->out, live.by);
+	PUT(list, ",\"why\":");
+	list->failed |= !escape_json(list->out, live.why);
+	PUT(list, ",\"at\":%lld,\"left_ms\":%s}", (long long)(view->counts->at / 1000000),
+	    number(live.left != NSEC_NEVER, ms(live.left)).text);
+}
+
 static bool
 put_group(const struct board *board, const struct board_group *group, struct output *out)
 {
@@ -96,12 +116,14 @@ put_group(const struct board *board, const struct board_group *group, struct out
 	holders.failed |= !output_printf(out, "{\"group\":") || !escape_json(out, status->name);
 	PUT(&holders, ",\"limit\":%s,\"limit_from\":\"%s\",\"used\":%u,\"held\":%u,\"idle\":%u,"
 	    "\"ending\":%u,\"unproven\":%u,\"open\":%u,\"waiting\":%u,\"oldest_wait_ms\":%s,"
-	    "\"grants\":%s,\"lease_left_ms\":%s,\"hosts_differ\":%u,\"holders\":[",
+	    "\"grants\":%s,\"lease_left_ms\":%s,\"hosts_differ\":%u",
 	    number(group->limit >= 0, group->limit).text, group->limit_from, group->used,
 	    status->held, status->idle, status->ending, status->unproven, status->open,
 	    status->waiting, number(waits, waits ? ms(board->now - status->oldest) : 0).text,
 	    number(group->is_counted, (long long)group->grants).text,
 	    number(board->is_shared && lease > 0, ms(lease)).text, status->n_differs);
+	put_live(&holders, &group->live);
+	PUT(&holders, ",\"holders\":[");
 	if (group->n_lines > 0)
 		arb_holders(arb, status->name, put_holder, &holders);
 	PUT(&holders, "],\"holders_more\":%u,\"waiters\":[", status->held + status->open - holders.n);

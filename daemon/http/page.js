@@ -159,8 +159,11 @@
 		say(row.waiting, group.waiting);
 		say(row.oldest, orDash(group.oldest_wait_ms, duration));
 		say(row.grants, orDash(group.grants) + (before && seconds > 0 ? ` · ${rate(row.rate)}` : ""));
-		if (group.limit_from === "live")
-			notes.push("live limit");
+		if (group.live !== null)
+			notes.push(shown((group.paused ? "paused" : "limit set") +
+				(group.live.by ? ` by ${group.live.by}` : "") +
+				(group.live.why ? `: ${group.live.why}` : "") +
+				(group.live.left_ms !== null ? `, for another ${duration(group.live.left_ms)}` : "")));
 		if (group.unproven > 0)
 			notes.push(`${group.unproven} unproven`);
 		if (group.open > 0)

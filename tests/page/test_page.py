@@ -164,6 +164,30 @@ class Page(unittest.TestCase):
             self.assertTrue(page.ask("window.same && " + of("nightly-report", "details") + ".open"))
             self.assertRegex(page.ask(of("nightly-report", "td.grants") + ".textContent"), r"^2 · \d+(\.\d)?/s$")
 
+    def test_operator(self):
+        """A live limit and a pause are told as slotd tells them, and by the script; so is what is held
+        above a limit that was lowered."""
+        self.some_groups()
+        self.client.expect("OK .*", f"LIVE nightly-report pause=on why={escaped('the database moves')}")
+        self.client.expect("OK .*", f"LIVE build/linux-x86_64 limit=8 why={escaped(HOSTILE)}")
+        notes = [of(group, ".notes") + ".textContent" for group in ("nightly-report", "build/linux-x86_64", "quiet")]
+        for options in ({"scripts": False}, {"scripts": True}):
+            with self.page(**options) as page:
+                if options["scripts"]:
+                    is_live(page)
+                paused, limited, none = map(page.ask, notes)
+                self.assertRegex(paused, "^paused by .+@.+: the database moves$")
+                self.assertRegex(limited, "^limit set by .+@.+: </script>")
+                self.assertEqual(none, "")
+                self.assertEqual(page.ask(of("build/linux-x86_64") + ".className"), "group over")
+                self.assertEqual(page.ask(of("build/linux-x86_64", ".count") + ".textContent"), "12 / 8")
+                self.assertEqual(page.complaints(), [])
+                self.picture(page, f"operator-{options['scripts']}")
+        with self.page() as page:
+            is_live(page)
+            self.client.expect("OK .*", "LIVE nightly-report pause=off")
+            page.wait(notes[0] + " == ''")
+
     def test_order_and_filter(self):
         self.some_groups()
         shown = ("[...document.querySelectorAll('#groups > tbody')].filter(b => b.checkVisibility())"

@@ -239,6 +239,26 @@ class Status(unittest.TestCase):
                 self.assertIn('class="used" width="75.0"', page)
                 self.assertIn('class="here" width="25.0"', page)
 
+    def test_live(self):
+        """What an operator has set: which limit counts, by whom it is and why."""
+        with served(self.config + "[group g]\nlimit = 5\n") as (_, client):
+            group = self.status("?group=g")["groups"][0]
+            self.assertEqual((group["paused"], group["live"]), (False, None))
+            client.expect("OK .*", f"LIVE g limit=2 for=60s why={escaped(HOSTILE)}")
+            group = self.status("?group=g")["groups"][0]
+            self.assertEqual((group["limit"], group["limit_from"], group["paused"]), (2, "live", False))
+            live = group["live"]
+            self.assertEqual(live["why"], HOSTILE)
+            self.assertRegex(live["by"], "^.+@.+$")
+            self.assertTrue(0 < live["left_ms"] <= 60000)
+            self.assertLess(abs(live["at"] - time.time()), 60)
+            self.assertNotIn(HOSTILE, get(self.where, "/").text)
+            client.expect("OK .*", "LIVE g pause=on")
+            group = self.status("?group=g")["groups"][0]
+            self.assertEqual((group["limit"], group["paused"], group["live"]["why"], group["live"]["left_ms"]),
+                             (0, True, "", None))
+            self.assertIn("<span>paused by ", get(self.where, "/").text)
+
     def test_unknown_group(self):
         """One that nobody uses is shown when it is asked for, and counted nowhere for that."""
         with served(self.config):
