@@ -233,7 +233,7 @@ on_reply(redisAsyncContext *context, void *reply, void *unused)
 	link->first = (link->first + 1) % link->size;
 	link->n_commands--;
 	command.done(command.arg, link, reply);
-	if (link->state == LINK_PROVING && link->n_commands == 0)
+	if (link->state == LINK_PROVING && link->context != NULL && link->n_commands == 0)
 		link_advance(link);
 }
 
