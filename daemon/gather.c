@@ -76,6 +76,12 @@ is_same(const struct xch_daemon *a, const struct xch_daemon *b)
 	return a->install == b->install && a->generation == b->generation && a->nonce == b->nonce;
 }
 
+static char *
+copy(const char *text)
+{
+	return strcpy(alloc_new(strlen(text) + 1), text);
+}
+
 static void
 set_timer(struct event *timer, int ms)
 {
@@ -357,17 +363,11 @@ gathers_ask(struct gathers *all, uint64_t client, uint64_t request, const char *
 	g = alloc_new(sizeof *g);
 	*g = (struct gathering){.gathers = all, .client = client, .request = request,
 	    .records = records, .n_heard = -1};
-	g->question = strdup(question);
-	g->glob = strdup(glob);
+	g->question = copy(question);
+	g->glob = copy(glob);
 	g->timer = evtimer_new(all->base, on_time, g);
-	if (g->question == NULL || g->glob == NULL || g->timer == NULL) {
-		if (g->timer != NULL)
-			event_free(g->timer);
-		free(g->question);
-		free(g->glob);
-		free(g);
-		return false;
-	}
+	if (g->timer == NULL)
+		abort();
 	part_new(g, all->self, all->host);
 	table_add(&all->gatherings, g, ++all->last_id);
 	set_timer(g->timer, ANSWER_TIME);

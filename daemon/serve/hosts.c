@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "daemon/config.h"
+#include "daemon/core/alloc.h"
 #include "daemon/gather.h"
 #include "daemon/log.h"
 #include "daemon/loop.h"
@@ -30,7 +31,7 @@ is_shared(const struct server *server)
 static const char *
 glob_of(const struct wire_request *req)
 {
-	return req->verb == WIRE_WHY && strpbrk(req->group, "*?[") != NULL ? "" : req->group;
+	return req->verb != WIRE_PS && strpbrk(req->group, "*?[") != NULL ? "" : req->group;
 }
 
 /* ------------------------------------------------------------------ asked by a daemon */
@@ -38,7 +39,7 @@ glob_of(const struct wire_request *req)
 /* What is said to a question: lines in pieces, or one line. */
 struct answer {
 	struct census *census;  /* owned; NULL: the line */
-	char line[32];
+	char line[32];          /* "": it failed, for lack of memory */
 };
 
 static uint64_t
@@ -80,15 +81,14 @@ on_question(void *arg, const char *line)
 	struct answer *answer;
 
 	if (wire_parse(line, strlen(line), &req, &fault) < 0 ||
-	    (req.verb != WIRE_PS && req.verb != WIRE_EVICT && req.verb != WIRE_WHY) ||
-	    (answer = calloc(1, sizeof *answer)) == NULL)
+	    (req.verb != WIRE_PS && req.verb != WIRE_EVICT && req.verb != WIRE_WHY))
 		return NULL;
-	if (req.verb == WIRE_EVICT) {
+	answer = alloc_new(sizeof *answer);
+	*answer = (struct answer){0};
+	if (req.verb == WIRE_EVICT)
 		answer_evict(server, &req, answer);
-	} else if ((answer->census = census_new(loop_arb(server->loop), glob_of(&req))) == NULL) {
-		free(answer);
-		return NULL;
-	}
+	else
+		answer->census = census_new(loop_arb(server->loop), glob_of(&req));
 	return answer;
 }
 
@@ -100,7 +100,8 @@ on_answer(void *arg, void *state, struct output *out)
 	(void)arg;
 	if (answer->census != NULL)
 		return census_write(answer->census, out);
-	return output_add(out, answer->line, strlen(answer->line)) ? GATHER_LAST : GATHER_FAILED;
+	return answer->line[0] != '\0' && output_add(out, answer->line, strlen(answer->line)) ?
+	    GATHER_LAST : GATHER_FAILED;
 }
 
 static void

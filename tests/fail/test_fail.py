@@ -78,6 +78,19 @@ def ask_list(client, line):
     return [client.readline() for _ in range(int(first[1]))]
 
 
+def look_around(client):
+    """At all hosts, of which it is the only one; what fails once leaves something out, and says so."""
+    for line in ("PS g", "AUDIT"):
+        while (first := client.ask(line)).startswith("ERR "):
+            if not re.match("ERR (nomem|unavailable) ", first):
+                raise Failure(f"{line} was answered {first!r}")
+        said = [client.readline() for _ in range(int(first.split()[1]))]
+        if len(said) < 5 and line == "PS g" and not said[-1].endswith(" complete=no"):
+            raise Failure(f"complete: {said}")
+    client.expect("OK evicted=0|ERR (nomem|unavailable) .*", "EVICT g 9")
+    client.expect("OK evicted=0|ERR (nomem|unavailable) .*", "EVICT g 1 token=9")
+
+
 def look(path):
     """At the HTTP port: what fails once is refused, or the connection closed, and then answered."""
     for page in ("/", "/status.json", "/metrics"):
@@ -117,6 +130,7 @@ def story(daemon, http=None):
         ask_list(a, "WAITERS keep")
         ask_list(a, "LIST")
         ask(a, "STATUS g", r"OK group=g .* held=4 .*")
+        look_around(a)
         if http:
             look(http)
         ask(b, f"RESUME g 1,2,3 {token} label=moved", r"OK 1,2,3 \d+.*")
