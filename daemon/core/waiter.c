@@ -47,11 +47,15 @@ class_drop(struct group *g, struct wclass *cls)
 	free(cls);
 }
 
+/* Not under a live limit that lets nobody in, or fewer than there are: it is raised for all hosts at
+ * once, and then those who have waited longest go first, wherever they wait. */
 bool
 waiter_class_deferred(const struct arb *arb, const struct group *g, const struct wclass *cls)
 {
-	return arb->conf.idle > 0 && group_is_alone(arb, g) &&
-	    group_n_slots(g) >= group_limit(g, cls->own);
+	int64_t limit = group_limit(g, cls->own);
+
+	return arb->conf.idle > 0 && group_is_alone(arb, g) && limit > 0 && !group_drains(g) &&
+	    group_n_slots(g) >= limit;
 }
 
 /* ------------------------------------------------------------------ waiters */

@@ -202,6 +202,30 @@ START_TEST(a_pause_ends_by_itself)
 }
 END_TEST
 
+/* Whichever host hears of it first: nobody waits at home alone for what others may give back. */
+START_TEST(those_who_waited_longest_go_first)
+{
+	unsigned far = (unsigned)_i % 2, near = 1 - far;
+	bool is_pause = _i < 2;
+	uint64_t held[2], older[2], younger[2];
+
+	for (unsigned d = 0; d < 2; d++)
+		rig_answer(r, held[d] = ask(d, 1));
+	if (is_pause)
+		for (unsigned d = 0; d < 2; d++)
+			give_back(d, 1, held[d]);
+	set(is_pause ? LIVE_PAUSE : LIVE_LIMIT, !is_pause, NSEC_NEVER);
+	for (unsigned i = 0; i < 2; i++)
+		older[i] = ask(far, 2 + i);
+	rig_advance(r, 1000 * MS);
+	for (unsigned i = 0; i < 2; i++)
+		younger[i] = ask(near, 2 + i);
+	set(is_pause ? LIVE_PAUSE : LIVE_LIMIT, is_pause ? XCH_NO_LIMIT : 4, NSEC_NEVER);
+	ck_assert_uint_eq(n_granted(older, 2), 2);
+	ck_assert_uint_eq(n_granted(younger, 2), 0);
+}
+END_TEST
+
 START_TEST(a_raise_ends_by_itself)
 {
 	uint64_t requests[4];
@@ -250,6 +274,7 @@ live_suite(void)
 	tcase_add_test(arbiters, those_at_home_too);
 	tcase_add_test(arbiters, lowering_drains);
 	tcase_add_test(arbiters, a_pause_ends_by_itself);
+	tcase_add_loop_test(arbiters, those_who_waited_longest_go_first, 0, 4);
 	tcase_add_test(arbiters, a_raise_ends_by_itself);
 	tcase_add_test(arbiters, more_than_is_configured);
 	suite_add_tcase(suite, arbiters);
