@@ -28,6 +28,17 @@ live_view(const struct server *server, const char *group)
 	return view;
 }
 
+/* The arbiter knows, too, but only of groups that are in use. */
+enum arb_on_down
+live_on_down(const struct server *server, const char *group, const struct config_group *section)
+{
+	enum arb_on_down how = (enum arb_on_down)section->on_backend_down;
+	const struct live_setting *set =
+	    how == ARB_DOWN_OPEN ? live_view(server, group).counts : NULL;
+
+	return set != NULL && set->limit == 0 ? ARB_DOWN_WAIT : how;
+}
+
 struct word
 live_left(const struct live_setting *s, usec now)
 {

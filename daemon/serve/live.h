@@ -5,10 +5,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "daemon/core/arbiter.h"
 #include "daemon/core/live.h"
 #include "daemon/serve/word.h"
 
 struct client;
+struct config_group;
 struct output;
 struct server;
 struct wire_request;
@@ -22,6 +24,11 @@ struct live_view {
 };
 
 struct live_view live_view(const struct server *server, const char *group);
+
+/* What a request of that group meets while the backend is away, as its section of the file says; but
+ * nobody is let into a group that is known to be stopped. */
+enum arb_on_down live_on_down(const struct server *server, const char *group,
+    const struct config_group *section);
 
 /* In ms; "-": it has no end, or s is NULL. */
 struct word live_left(const struct live_setting *s, usec now);

@@ -66,7 +66,7 @@ configure(struct server *server, const char *name)
 		.limit = group->limit > 0 ? group->limit : XCH_NO_LIMIT,
 		.max_waiters = (uint32_t)group->max_waiters,
 		.drop_on_lapse = group->on_lease_end != 0,
-		.on_down = (enum arb_on_down)group->on_backend_down,
+		.on_down = live_on_down(server, name, group),
 	    },
 	};
 

@@ -154,7 +154,7 @@ acquire(struct client *client, const struct wire_request *req)
 	    .hold = hold_of(req, group),
 	    .max_waiters = (uint32_t)group->max_waiters,
 	    .drop_on_lapse = group->on_lease_end != 0,
-	    .on_down = (enum arb_on_down)group->on_backend_down,
+	    .on_down = live_on_down(client->server, req->group, group),
 	    .max_holds = (uint32_t)config->max_holds,
 	    .max_holds_per_user = (uint32_t)config->max_holds_per_uid,
 	};

@@ -195,7 +195,8 @@ away(struct why *why)
 		return;
 	PUT(why, "cause=away reason=%s since=%lld", reason, (long long)ms);
 	say(why, "%s, for %s now; %s", text, age(ms).text,
-	    then[(why->section != NULL ? why->section : &why->server->config->other)->on_backend_down]);
+	    then[live_on_down(why->server, why->name,
+		why->section != NULL ? why->section : &why->server->config->other)]);
 }
 
 /* It can be reached, and yet. */

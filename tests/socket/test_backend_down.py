@@ -47,6 +47,25 @@ class BackendDown(unittest.TestCase):
             client.expect("OK", f"RELEASE open 0 token={second}")
             self.assertIn("opens=3", other.ask_list("STATS"))
 
+    def test_not_what_is_stopped(self):
+        """Though slotd has not been asked for that group since it was stopped."""
+        with Redis() as redis:
+            config = redis.config(GROUPS, lease=4000, lease_more="grace_ms = 0")
+            with Daemon(config, expect=["trying again"]) as slotd, slotd.client() as client:
+                slotd.log.wait_for(UP)
+                client.expect("OK .* paused=yes .*", "LIVE open pause=on")
+                redis.end()
+                slotd.log.wait_for("trying again")
+                client.expect("ERR unavailable .*reason=away .*", "ACQUIRE open limit=1 wait=0")
+                client.send("#1 ACQUIRE open limit=1 wait=forever")
+                client.expect("OK groups=.*", "RELOAD")
+                client.expect("OK .* waiting=1 .* open=0 .*", "STATUS open")
+                redis.start()
+                slotd.log.wait_for(UP, 2)
+                client.expect("OK .* waiting=1 .* open=0 .*", "STATUS open")
+                client.expect("OK .* paused=no .*", "LIVE open pause=off")
+                client.expect(r"#1 OK 1 \d+")
+
     def test_open_ends_with_its_connection(self):
         with self.without_redis() as (_, slotd, client):
             with slotd.client() as other:
