@@ -119,16 +119,12 @@ exchange_decode(struct arena *arena, const char *text, size_t len, struct xch_re
 		return -1;
 	re->seq = scan_number(&s, INT64_MAX);
 	re->live_limit = scan_number_or_none(&s, UINT32_MAX);
-	re->live_left = scan_number_or_none(&s, INT64_MAX);
-	if (re->live_left == -1)
-		re->live_left = USEC_NEVER;
+	re->live_left = scan_usec_or_never(&s);
 	re->in_use = (uint32_t)scan_number(&s, UINT32_MAX);
 	re->others = (uint32_t)scan_number(&s, UINT32_MAX);
 	re->version = scan_number(&s, INT64_MAX);
 	re->hot = scan_usec(&s);
-	re->look = scan_number_or_none(&s, INT64_MAX);
-	if (re->look == -1)
-		re->look = USEC_NEVER;
+	re->look = scan_usec_or_never(&s);
 	re->last = scan_number(&s, NUMBER_MAX);
 	re->era = scan_id(&s);
 	re->grace = scan_usec(&s);

@@ -10,6 +10,7 @@
 #include "daemon/log.h"
 #include "daemon/redis/link.h"
 #include "daemon/redis/live.h"
+#include "daemon/redis/scan.h"
 #include "daemon/redis/talk.h"
 
 #define LOST "E"                /* an era begins; no other message to all is this */
@@ -88,18 +89,27 @@ on_put(void *arg, struct link *link, const redisReply *reply)
 {
 	(void)arg;
 	if (!is_refused(link, reply) && reply->type == REDIS_REPLY_STRING &&
-	    strncmp(reply->str, "OK ", 3) == 0)
+	    strncmp(reply->str, "OK V ", 5) == 0)
 		log_info("redis: put back, as its data were lost: %s", reply->str + strlen("OK V "));
+}
+
+static bool
+is_number(const redisReply *reply, uint64_t max, uint64_t *n)
+{
+	return reply->type == REDIS_REPLY_STRING &&
+	    wire_parse_number(reply->str, reply->len, max, n) == 0;
 }
 
 static void
 on_time(void *arg, struct link *link, const redisReply *reply)
 {
 	struct keep *keep = arg;
+	uint64_t seconds, rest;
 
-	if (!is_refused(link, reply) && reply->type == REDIS_REPLY_ARRAY && reply->elements == 2)
-		keep->ahead = strtoll(reply->element[0]->str, NULL, 10) * 1000000 +
-		    strtoll(reply->element[1]->str, NULL, 10) - clock_now() / 1000;
+	if (!is_refused(link, reply) && reply->type == REDIS_REPLY_ARRAY && reply->elements == 2 &&
+	    is_number(reply->element[0], SCAN_USEC_MAX / 1000000, &seconds) &&
+	    is_number(reply->element[1], 999999, &rest))
+		keep->ahead = (usec)(seconds * 1000000 + rest) - clock_now() / 1000;
 }
 
 static void
@@ -113,6 +123,8 @@ on_loaded(void *arg, struct link *link, const redisReply *reply)
 	for (size_t i = 0; i + 1 < reply->elements; i += 2) {
 		const redisReply *field = reply->element[i], *value = reply->element[i + 1];
 
+		if (field->type != REDIS_REPLY_STRING || value->type != REDIS_REPLY_STRING)
+			continue;
 		if (live_decode_field(field->str, field->len, value->str, value->len, &news) == 0)
 			hear(keep, &news);
 		else
@@ -264,7 +276,8 @@ on_history(void *arg, struct link *link, const redisReply *reply)
 	for (size_t i = 0; reply->type == REDIS_REPLY_ARRAY && i < reply->elements; i++) {
 		const redisReply *item = reply->element[i];
 
-		if (ask->done.n_said < LIVE_SAID_MAX && live_decode(item->str, item->len, &news) == 0)
+		if (item->type == REDIS_REPLY_STRING && ask->done.n_said < LIVE_SAID_MAX &&
+		    live_decode(item->str, item->len, &news) == 0)
 			said[ask->done.n_said++] = news.said;
 	}
 	ask->done.said = said;

@@ -8,7 +8,7 @@
 #include "daemon/redis/scan.h"
 #include "daemon/redis/talk.h"
 
-#define NEVER 9007199254740991  /* how Redis says USEC_NEVER: it counts in doubles */
+#define NEVER SCAN_USEC_MAX     /* how Redis says USEC_NEVER */
 #define TEXT_MAX 1200           /* bytes of a setting, with the longest group, name and reason */
 
 static const char *const kind_words[N_LIVE_KINDS] = {[LIVE_PAUSE] = "pause", [LIVE_LIMIT] = "limit"};
@@ -155,10 +155,10 @@ live_decode(const char *text, size_t len, struct live_news *news)
 	news->said.kind = scan_kind(&s);
 	scan_group(&s, news->group);
 	set->limit = scan_number_or_none(&s, WIRE_LIMIT_MAX);
-	set->until = (usec)scan_number(&s, NEVER);
+	set->until = scan_usec(&s);
 	if (set->until == NEVER)
 		set->until = USEC_NEVER;
-	set->at = (usec)scan_number(&s, NEVER);
+	set->at = scan_usec(&s);
 	set->uid = (uint32_t)scan_number(&s, UINT32_MAX);
 	scan_copy(&s, set->by, sizeof set->by);
 	scan_copy(&s, set->why, sizeof set->why);

@@ -58,7 +58,15 @@ scan_number_or_none(struct scan *s, uint64_t max)
 usec
 scan_usec(struct scan *s)
 {
-	return (usec)scan_number(s, INT64_MAX);
+	return (usec)scan_number(s, SCAN_USEC_MAX);
+}
+
+usec
+scan_usec_or_never(struct scan *s)
+{
+	usec t = scan_number_or_none(s, SCAN_USEC_MAX);
+
+	return t == -1 ? USEC_NEVER : t;
 }
 
 /* 16 hex digits */

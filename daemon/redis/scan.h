@@ -9,6 +9,9 @@
 
 #include "daemon/core/exchange.h"
 
+/* Redis counts in doubles; in ns it is as long as int64_t can say, but for some years of uptime. */
+#define SCAN_USEC_MAX 9007199254740991
+
 /* Words parted by single blanks.  After the first that is wrong everything is. */
 struct scan {
 	const char *at, *end;
@@ -19,6 +22,7 @@ const char *scan_word(struct scan *s, size_t *len);             /* or an empty o
 uint64_t scan_number(struct scan *s, uint64_t max);             /* decimal; 0 if it is wrong */
 int64_t scan_number_or_none(struct scan *s, uint64_t max);      /* likewise, or -1 */
 usec scan_usec(struct scan *s);
+usec scan_usec_or_never(struct scan *s);                        /* -1: never */
 uint64_t scan_id(struct scan *s);                               /* 16 hex digits */
 bool scan_is(struct scan *s, const char *expected);
 
