@@ -211,7 +211,7 @@ memory_free(struct backend *backend)
 	free(memory);
 }
 
-/* What the clients of the daemons before us may believe in. */
+/* What the clients of the daemons before us may believe in, and what was taken from them just now. */
 static void
 inherit(struct mem *mem, const struct page *page, nsec margin)
 {
@@ -222,11 +222,9 @@ inherit(struct mem *mem, const struct page *page, nsec margin)
 
 	for (uint32_t i = 0; i < n; i++) {
 		const struct xch_slot slot = {cells[i].slot, cells[i].token >> XCH_TOKEN_BITS};
-		nsec left = cells[i].deadline + margin - now;
+		nsec left = cells[i].deadline + (cells[i].token != 0 ? margin : 0) - now;
 
-		if (cells[i].token != 0)
-			mem_inherit(mem, &from, cells[i].group, slot,
-			    clock_server() + left / 1000);
+		mem_inherit(mem, &from, cells[i].group, slot, clock_server() + left / 1000);
 	}
 }
 

@@ -307,7 +307,7 @@ carry_out(struct loop *loop)
 			    action.slots, action.token, action.uid, action.deadline);
 			break;
 		case ARB_CELL_END:
-			page_end(loop->page, action.cell, action.n_slots);
+			page_end(loop->page, action.cell, action.n_slots, action.deadline);
 			break;
 		case ARB_HANG_UP:
 			loop->backend->hang_up(loop->backend, action.link);

@@ -65,10 +65,11 @@ compare_cells(const void *x, const void *y)
 	return a->deadline > b->deadline ? -1 : a->deadline < b->deadline;
 }
 
+/* A hold's, or that of slots which rest. */
 static bool
 is_alive(const struct page_cell *cell, nsec now)
 {
-	return cell->token != 0 && cell->token <= WIRE_TOKEN_MAX && cell->slot != 0 &&
+	return cell->token <= WIRE_TOKEN_MAX && cell->slot != 0 &&
 	    cell->slot <= WIRE_LIMIT_MAX && cell->deadline > now &&
 	    cell->deadline <= now + LONGEST_LEASE;
 }
@@ -144,6 +145,16 @@ read_page(int fd, const struct page *page, struct legacy *legacy)
 	return NULL;
 }
 
+static uint32_t
+count_held(const struct legacy *legacy)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < legacy->n; i++)
+		n += legacy->cells[i].token != 0;
+	return n;
+}
+
 /* Nothing is left where there is no page, or none that may be believed. */
 static struct legacy
 find_legacy(const struct page *page, const struct xch_daemon *self)
@@ -169,9 +180,9 @@ find_legacy(const struct page *page, const struct xch_daemon *self)
 	/* a copied lock file can say anything; but whoever was before us was before us */
 	if (legacy.from.install == self->install && legacy.from.generation >= self->generation)
 		legacy.from.generation = self->generation - 1;
-	if (legacy.n > 0)
+	if (count_held(&legacy) > 0)
 		log_info("%s: %u slots held since generation %" PRIu64 " can be resumed",
-		    page->path, legacy.n, legacy.from.generation);
+		    page->path, count_held(&legacy), legacy.from.generation);
 	return legacy;
 }
 
@@ -374,10 +385,12 @@ find_inherited(const struct page *page, uint64_t group, uint32_t slot)
 	return NULL;
 }
 
+/* A reader that has the new deadline finds no token. */
 static void
-clear(struct page_cell *cell)
+clear(struct page_cell *cell, nsec rest)
 {
 	__atomic_store_n(&cell->token, 0, __ATOMIC_RELEASE);
+	__atomic_store_n(&cell->deadline, rest, __ATOMIC_RELEASE);
 }
 
 void
@@ -404,16 +417,16 @@ page_set(struct page *page, uint32_t cell, const char *group, uint32_t n, const 
 		__atomic_store_n(&cells[i].deadline, deadline, __ATOMIC_RELEASE);
 		__atomic_store_n(&cells[i].token, token, __ATOMIC_RELEASE);
 		if (inherited != NULL)
-			clear(inherited);
+			clear(inherited, 0);
 	}
 }
 
 void
-page_end(struct page *page, uint32_t cell, uint32_t n)
+page_end(struct page *page, uint32_t cell, uint32_t n, nsec rest)
 {
 	assert(n <= page->n_cells && cell <= page->n_cells - n);
 	for (uint32_t i = 0; i < n; i++)
-		clear(page_cells(page->header) + cell + i);
+		clear(page_cells(page->header) + cell + i, rest);
 }
 
 nsec

@@ -27,13 +27,16 @@ int page_fd(const struct page *page);
  * such a slot it is over: whoever has the slot now speaks for it. */
 void page_set(struct page *page, uint32_t cell, const char *group, uint32_t n, const uint32_t *slots,
     uint64_t token, uint32_t uid, nsec deadline);
-void page_end(struct page *page, uint32_t cell, uint32_t n);
+/* rest: until when the slots are nobody's; 0: they are free.  The next slotd hears of that, unless the
+ * cells are another hold's by then. */
+void page_end(struct page *page, uint32_t cell, uint32_t n, nsec rest);
 
 /* Until when the hold of just these slots is inherited, that client's; 0: it is not. */
 nsec page_inherited_until(const struct page *page, const char *group, uint32_t n,
     const uint32_t *slots, uint64_t token, uint32_t uid);
 
-/* All that is inherited, by group and slot, one cell for each; and from whom. */
+/* All that is inherited, by group and slot, one cell for each; and from whom.  Slots that rest until
+ * the deadline have a cell with token 0. */
 const struct page_cell *page_inherited(const struct page *page, uint32_t *n,
     struct xch_daemon *from);
 

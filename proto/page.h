@@ -34,8 +34,9 @@ struct page_header {
 /* One slot that is held; one of n slots has n cells in a row.
  *
  * The writer of a new hold stores group, slot and uid, then the deadline, then the token; of one that
- * ends, token 0 before anything else is done; of one that is renewed, the deadline alone.  A reader
- * loads the deadline before the token, so the deadline of a later hold is never taken for its own. */
+ * ends, token 0 before anything else is done, and then as the deadline, for the next slotd, until when
+ * its slot rests, or 0; of one that is renewed, the deadline alone.  A reader loads the deadline before
+ * the token, so the deadline of a later hold is never taken for its own. */
 struct page_cell {
 	uint64_t token;         /* 0: no hold */
 	int64_t deadline;       /* CLOCK_BOOTTIME, ns */

@@ -32,7 +32,7 @@ wait_for_more(struct watch *w)
 	struct itimerspec at = {.it_value = {0}};
 	struct pollfd fds[3] = {
 		{.fd = w->signals->fd, .events = POLLIN}, {.fd = w->timer, .events = POLLIN},
-		{.fd = conn != NULL ? slot_fd(conn) : -1, .events = POLLIN},
+		{.fd = conn != NULL && !w->is_taken ? slot_fd(conn) : -1, .events = POLLIN},
 	};
 
 	if (w->alarm != NEVER) {
@@ -74,7 +74,8 @@ kill_if_due(struct watch *w)
 	w->alarm = now_ns() + AGAIN_MS * MSEC;
 }
 
-/* What slotd takes from us it gives to the next a margin later. */
+/* What slotd takes from us it gives to the next a margin later, or when we close the connection: that
+ * is left open while the command ends. */
 static void
 slot_is_lost(struct watch *w, const char *reason)
 {
@@ -82,11 +83,12 @@ slot_is_lost(struct watch *w, const char *reason)
 
 	ctl_say("%s: the slot is lost (%s); %s", w->c->arg, reason,
 	    w->c->warn_on_loss ? "the command goes on without it" : "ending the command");
-	w->is_lost = true;
+	w->is_lost = w->is_taken = true;
 	if (w->c->strict && kill_after_ms > slot_margin_ms(w->taken->conn) / 2)
 		kill_after_ms = slot_margin_ms(w->taken->conn) / 2;
-	taken_close(w->taken);
-	if (!w->c->warn_on_loss)
+	if (w->c->warn_on_loss)
+		taken_close(w->taken);
+	else
 		end_all(w, now_ns() + kill_after_ms * MSEC);
 }
 
@@ -138,7 +140,7 @@ watch_run(struct watch *w)
 		w->has_ended |= family_reap(w->family, w->child.pid, &w->status);
 		if (w->has_ended && (!w->is_ending || family_is_gone(w->family)))
 			return;
-		if (w->taken->conn != NULL)
+		if (w->taken->conn != NULL && !w->is_taken)
 			look_at_slot(w);
 		if (w->is_ending)
 			kill_if_due(w);

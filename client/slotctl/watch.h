@@ -17,6 +17,7 @@ struct watch {
 	bool has_ended;                 /* the command itself; then status is that of waitpid() */
 	int status;
 	bool is_lost;                   /* its slot, or --strict has ended the command before that */
+	bool is_taken;                  /* its slot: slotd has said so, and nothing more is asked */
 	bool is_ending;                 /* the command and its descendants have had SIGTERM */
 	int timer;                      /* readable at alarm, ns of CLOCK_BOOTTIME or NEVER: SIGKILL if
 					   is_ending, else with --strict SIGTERM */

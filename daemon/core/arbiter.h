@@ -200,7 +200,7 @@ struct arb_action {
 	const char *text;       /* BACKEND: what it said; UNAVAILABLE: why */
 	const char *why;        /* UNAVAILABLE: the same as a word that stays: away, grace, hung, drain */
 	nsec retry;             /* UNAVAILABLE: ask again after this */
-	nsec deadline;          /* CELL_SET */
+	nsec deadline;          /* CELL_SET; CELL_END: until when the slots are nobody's, or 0 */
 	unsigned link;          /* EXCHANGE, HANG_UP */
 	const struct xch_peer *peer;    /* DIFFERS: in its limit, or, with group NULL, in its lease */
 	int64_t configured;     /* DIFFERS: our limit */

@@ -331,7 +331,8 @@ void proof_begin(struct arb *arb, struct hold *h);      /* takes cells for it, i
 bool proof_is_possible(struct arb *arb, const struct client *c, uint32_t n);
 bool proof_can_move(struct arb *arb, const struct hold *h, const struct client *c);
 void proof_write(struct arb *arb, const struct hold *h);
-void proof_end(struct arb *arb, struct hold *h);        /* before anything else of it ends */
+/* Before anything else of it ends.  rest: until when its slots are nobody's, or 0. */
+void proof_end(struct arb *arb, struct hold *h, nsec rest);
 void proof_end_one(struct arb *arb, struct hold *h, uint32_t i);
 void proof_tell_unproven(struct arb *arb, const struct hold *h);
 void proof_move(struct arb *arb, struct hold *h, struct client *c);

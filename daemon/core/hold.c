@@ -325,7 +325,7 @@ hold_let_go(struct arb *arb, struct hold *h)
 	for (uint32_t i = 0; i < n; i++)
 		slot_find(g, slots[i])->hold = NULL;
 	if (was_held) {
-		proof_end(arb, h);
+		proof_end(arb, h, 0);
 		hold_free(arb, h);
 	} else {
 		hold_bury(arb, h);
@@ -356,12 +356,13 @@ hold_drop_slot(struct arb *arb, struct hold *h, struct slot *s)
 	group_touch(arb, h->group);
 }
 
+/* rest: as for proof_end(). */
 static void
-tell_lost(struct arb *arb, struct hold *h, enum arb_lost reason)
+tell_lost(struct arb *arb, struct hold *h, enum arb_lost reason, nsec rest)
 {
 	struct arb_action *act;
 
-	proof_end(arb, h);
+	proof_end(arb, h, rest);
 	act = arb_act(arb, ARB_TELL_LOST);
 	act->client = client_id(h->client);
 	act->group = h->group->name;
@@ -377,7 +378,7 @@ void
 hold_lost(struct arb *arb, struct hold *h, enum arb_lost reason)
 {
 	if (h->state != HOLD_ENDING)
-		tell_lost(arb, h, reason);
+		tell_lost(arb, h, reason, 0);
 	hold_bury(arb, h);
 }
 
@@ -404,10 +405,12 @@ heard_by(const struct arb *arb, const struct client *c)
 void
 hold_end(struct arb *arb, struct hold *h, enum arb_lost reason)
 {
+	nsec until = heard_by(arb, h->client);
+
 	assert(h->state == HOLD_HELD);
-	tell_lost(arb, h, reason);
+	tell_lost(arb, h, reason, until);
 	hold_over(arb, h);
-	end_until(arb, h, heard_by(arb, h->client));
+	end_until(arb, h, until);
 }
 
 /* Slots that are granted to us, idle now, are those of a client that may resume them, here or at our
@@ -484,9 +487,11 @@ hold_slot_lost(struct arb *arb, struct group *g, uint32_t num, uint64_t number)
 	} else if (h->state == HOLD_ENDING) {
 		lose_slot(arb, h, num);
 	} else {
-		tell_lost(arb, h, ARB_LOST_TAKEN);
+		nsec until = heard_by(arb, h->client);
+
+		tell_lost(arb, h, ARB_LOST_TAKEN, until);
 		lose_slot(arb, h, num);
 		hold_over(arb, h);
-		end_until(arb, h, heard_by(arb, h->client));
+		end_until(arb, h, until);
 	}
 }

@@ -138,12 +138,12 @@ proof_write(struct arb *arb, const struct hold *h)
 }
 
 void
-proof_end(struct arb *arb, struct hold *h)
+proof_end(struct arb *arb, struct hold *h, nsec rest)
 {
 	if (!h->is_page)
 		return;
 	if (RULE(CELLS))
-		act_on_cells(arb, h, ARB_CELL_END, 0);
+		act_on_cells(arb, h, ARB_CELL_END, rest);
 	give_cells_back(arb, h);
 	h->is_page = false;
 	h->group->n_page--;
@@ -194,7 +194,7 @@ void
 proof_move(struct arb *arb, struct hold *h, struct client *c)
 {
 	if (h->is_page && (!c->strict || !is_in_a_row(h)))
-		proof_end(arb, h);
+		proof_end(arb, h, 0);
 	hold_detach(h);
 	hold_attach(h, c);
 	if (!h->is_page)

@@ -105,7 +105,7 @@ check(const struct page *page)
 	cells = page_inherited(page, &n, &from);
 	MUST(n <= sizeof good / sizeof *cells);
 	for (uint32_t i = 0; i < n; i++) {
-		MUST(cells[i].token != 0 && cells[i].slot != 0);
+		MUST(cells[i].slot != 0 && cells[i].deadline > 0);
 		MUST(cells[i].deadline <= clock_now() + LEASE);
 		MUST(before == NULL || before->group < cells[i].group ||
 		    (before->group == cells[i].group && before->slot < cells[i].slot));

@@ -170,6 +170,19 @@ class Killed(unittest.TestCase):
                 self.assertEqual(client.page.inherited(), [])
 
 
+    def test_taken_back_just_before(self):
+        """By an operator: the margin for its holder to hear of that does not end with slotd."""
+        with self.daemon(2 * LEASE) as slotd:
+            with slotd.client() as other:
+                hold = self.strict(slotd).acquire("ACQUIRE g limit=1")
+                other.expect("OK evicted=1", f"EVICT g 1 token={hold.token}")
+                self.assertEqual(hold.left(), 0)
+            self.start_anew(slotd)
+            with slotd.client() as other:
+                other.expect("ERR full .*", "ACQUIRE g limit=1 wait=0")
+                other.expect(r"OK 1 \d+", "ACQUIRE g limit=1 wait=forever")
+
+
 class KilledOnRedis(Killed):
     @contextlib.contextmanager
     def daemon(self, lease=LEASE):

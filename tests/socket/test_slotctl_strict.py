@@ -15,6 +15,7 @@ import tempfile
 import unittest
 
 from fleet import fleet, no_grace
+from page import now
 from redis import Redis
 from slotctl import FAMILY, FAMILY_NAMES, GATE, SHORT_LEASE, Case, MadeUpSlotd, Slotctl
 
@@ -178,19 +179,24 @@ class Strict(Case):
         self.assertEqual(run.end(), 3)
 
     def test_slotd_takes_the_slot(self):
-        """It gives it to the next a margin later, whatever --kill-after says."""
-        with Stamps("stays") as first, Stamps("ends") as second:
+        """It gives it to the next a margin later, whatever --kill-after says, and though the command
+        does not have the connection."""
+        for options in [], ["--close"]:
+            with self.subTest(options=options):
+                self.take(options)
+
+    def take(self, options):
+        with Stamps("stays") as first:
             for hold in "300ms", "1s", "5s", "1m":      # a busy machine needs longer to begin
-                run = self.start("run", "g", "-l1", "--strict", "--hold", hold, "--kill-after",
-                                 "575ms", *first.command)
+                run = self.start("run", "g", "-l1", "--strict", *options, "--hold", hold,
+                                 "--kill-after", "575ms", *first.command)
                 if run.line().startswith("ready"):
                     break
-            other = self.start("run", "g", "-l1", *second.command)
-            other.ready()
-            self.assertEqual(run.end(), 125)
-            self.assertLess(first.alive, second.begin)
-            other.signal(signal.SIGUSR1)
-            self.assertEqual(other.end(), 0)
+            with self.slotd.client() as other:
+                other.expect(r"OK 1 \d+", "ACQUIRE g limit=1 wait=forever")
+                granted = now()
+                self.assertEqual(run.end(), 125)
+                self.assertLess(first.alive, granted)
 
     def test_slotctl_is_stopped(self):
         """Nobody watches then; the command is ended when slotctl goes on."""

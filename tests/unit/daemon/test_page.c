@@ -128,10 +128,10 @@ START_TEST(what_clients_read)
 	ck_assert_int_eq(page_deadline(&cells[N_CELLS - 2], 98), 0);
 	page_set(page, N_CELLS - 2, "a", 2, slots, 99, UID, 23456);
 	ck_assert_int_eq(page_deadline(&cells[N_CELLS - 1], 99), 23456);
-	page_end(page, N_CELLS - 2, 1);
+	page_end(page, N_CELLS - 2, 1, 0);
 	ck_assert_uint_eq(cells[N_CELLS - 2].token, 0);
 	ck_assert_int_eq(page_deadline(&cells[N_CELLS - 1], 99), 23456);
-	page_end(page, N_CELLS - 1, 1);
+	page_end(page, N_CELLS - 1, 1, 0);
 	ck_assert_int_eq(page_deadline(&cells[N_CELLS - 1], 99), 0);
 	munmap(bytes, size);
 	page_free(page);
@@ -153,7 +153,7 @@ START_TEST(inherits)
 	set(page, 10, "a", 7, 400, -1);         /* expired */
 	set(page, 11, "a", 8, 500, 3600 * SEC); /* no lease is that long */
 	set(page, 12, "a", 9, 600, SEC);
-	page_end(page, 12, 1);
+	page_end(page, 12, 1, 0);
 	page_free(page);
 
 	page = page_new(socket_path, &second, N_CELLS);
@@ -174,6 +174,33 @@ START_TEST(inherits)
 }
 END_TEST
 
+/* A slot that was taken from its holder just now: nobody can resume it, and nobody else have it yet. */
+START_TEST(inherits_rest)
+{
+	struct page *page = page_new(socket_path, &first, N_CELLS);
+	const struct page_cell *cells;
+	struct xch_daemon from;
+	uint32_t n;
+
+	set(page, 0, "a", 1, 100, 5 * SEC);
+	set(page, 1, "a", 2, 200, 5 * SEC);
+	set(page, 2, "a", 3, 300, 5 * SEC);
+	page_end(page, 0, 1, now + 2 * SEC);
+	page_end(page, 1, 1, now - 1);
+	page_end(page, 2, 1, 0);
+	page_free(page);
+
+	page = page_new(socket_path, &second, N_CELLS);
+	cells = page_inherited(page, &n, &from);
+	ck_assert_uint_eq(n, 1);
+	ck_assert_uint_eq(cells[0].token, 0);
+	ck_assert_uint_eq(cells[0].slot, 1);
+	ck_assert_int_eq(cells[0].deadline, now + 2 * SEC);
+	ck_assert_int_eq(until(page, "a", 1, 100), 0);
+	page_free(page);
+}
+END_TEST
+
 /* What nobody has come back for is left to the one after that; what somebody has is his to end. */
 START_TEST(inherits_twice)
 {
@@ -187,7 +214,7 @@ START_TEST(inherits_twice)
 	page = page_new(socket_path, &second, N_CELLS);
 	set(page, 0, "a", 1, 100, 6 * SEC);     /* taken up */
 	set(page, 1, "a", 2, 200, 6 * SEC);     /* taken up, given back */
-	page_end(page, 1, 1);
+	page_end(page, 1, 1, 0);
 	set(page, 1, "a", 3, 999, 6 * SEC);     /* another's by now */
 	page_free(page);
 	page = page_new(socket_path, &third, N_CELLS);
@@ -422,6 +449,7 @@ page_suite(void)
 	tcase_add_test(tc, file);
 	tcase_add_test(tc, what_clients_read);
 	tcase_add_test(tc, inherits);
+	tcase_add_test(tc, inherits_rest);
 	tcase_add_test(tc, inherits_twice);
 	tcase_add_test(tc, later_hold_wins);
 	tcase_add_test(tc, eras_stay);
