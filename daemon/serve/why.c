@@ -18,7 +18,7 @@
 #include "daemon/serve/server.h"
 #include "daemon/serve/session.h"
 
-#define SENTENCE_MAX 256
+#define SENTENCE_MAX 384        /* a name, a reason and some words */
 
 struct why {
 	const struct client *client;
@@ -38,6 +38,7 @@ struct why {
 	bool is_known;          /* the arbiter has it */
 	struct live_view live;
 	struct output lines;
+	size_t line_start;      /* of the one that is being written, in lines */
 	uint32_t n_lines;
 	bool is_settled;        /* what is behind in the order has no meaning */
 	bool failed;            /* no memory */
@@ -45,19 +46,44 @@ struct why {
 
 #define PUT(why, ...) ((why)->failed |= !output_printf(&(why)->lines, __VA_ARGS__))
 
-/* The end of a line that began with PUT(why, "cause=..."). */
+/* The end of a line that began with PUT(why, "cause=..."); of the sentence as much as fits a line of
+ * the protocol. */
 __attribute__((format(printf, 2, 3))) static void
 say(struct why *why, const char *fmt, ...)
 {
-	char sentence[SENTENCE_MAX], escaped[WIRE_ESCAPED(SENTENCE_MAX)];
+	char sentence[SENTENCE_MAX], escaped[WIRE_LINE_MAX];
+	size_t used = output_len(&why->lines) - why->line_start + strlen(" text=\n"), len;
 	va_list args;
 
 	va_start(args, fmt);
 	vsnprintf(sentence, sizeof sentence, fmt, args);
 	va_end(args);
-	wire_escape(sentence, strlen(sentence), true, escaped, sizeof escaped);
-	PUT(why, " text=%s\n", escaped);
+	len = strlen(sentence);
+	while (len > 0 && wire_escape(sentence, len, true, escaped, sizeof escaped - used) < 0)
+		len--;
+	PUT(why, " text=%s\n", len > 0 ? escaped : "-");
+	why->line_start = output_len(&why->lines);
 	why->n_lines++;
+}
+
+/* Who has set what counts, and why, for people: "root@a: deploy". */
+struct setter {
+	char text[LIVE_BY_MAX + WIRE_WHY_MAX + 8];
+};
+
+static struct setter
+setter(const struct live_setting *s)
+{
+	char by[LIVE_BY_MAX + 1], reason[WIRE_WHY_MAX + 1];
+	bool has_reason = strcmp(s->why, "-") != 0;
+	struct setter setter;
+
+	if (wire_unescape(s->by, strlen(s->by), by, sizeof by) < 0 ||
+	    wire_unescape(s->why, strlen(s->why), reason, sizeof reason) < 0)
+		return (struct setter){"?"};    /* never: both were escaped, or looked at, before */
+	snprintf(setter.text, sizeof setter.text, "%s%s%s", by, has_reason ? ": " : "",
+	    has_reason ? reason : "");
+	return setter;
 }
 
 /* A duration for people. */
@@ -175,8 +201,8 @@ paused(struct why *why)
 		return;
 	PUT(why, "cause=paused by=%s at=%lld why=%s left=%s", s->by, (long long)(s->at / 1000), s->why,
 	    live_left(s, why->live.now).text);
-	say(why, s == why->live.pause ? "the group is paused" :
-	    "the group is stopped: its live limit is 0");
+	say(why, s == why->live.pause ? "the group is paused by %s" :
+	    "the group is stopped: its live limit is 0, set by %s", setter(s).text);
 }
 
 static void
@@ -245,11 +271,13 @@ full(struct why *why)
 		PUT(why, "cause=full limit=%lld in_use=%u n=%u live_by=%s", (long long)why->limit,
 		    why->in_use, why->n, why->live.counts->by);
 		say(why, "%u slots are in use, it asks for %u, and there is a live limit of %lld, set "
-		    "by %s", why->in_use, why->n, (long long)why->limit, why->live.counts->by);
+		    "by %s", why->in_use, why->n, (long long)why->limit, setter(why->live.counts).text);
 	} else {
 		PUT(why, "cause=full limit=%lld in_use=%u n=%u", (long long)why->limit, why->in_use,
 		    why->n);
-		say(why, "%u of %lld slots are in use, and it asks for %u", why->in_use,
+		say(why, why->in_use > why->limit ?
+		    "%u slots are in use, more than the limit of %lld, and it asks for %u" :
+		    "%u of %lld slots are in use, and it asks for %u", why->in_use,
 		    (long long)why->limit, why->n);
 	}
 }
@@ -298,15 +326,16 @@ queue(struct why *why)
 {
 	const struct ps_row *first = why->first;
 	struct words words;
+	int64_t ms;
 
 	if (why->n_ahead == 0)
 		return;
 	words = words_of(first);
-	PUT(why, "cause=queue ahead=%u host=%.*s n=%s pid=%s uid=%s label=%s age=%llu", why->n_ahead,
-	    first->host_len, first->host, words.n, words.pid, words.uid, words.label,
-	    (unsigned long long)first->number);
+	ms = (int64_t)(first->number / 1000);
+	PUT(why, "cause=queue ahead=%u host=%.*s n=%s pid=%s uid=%s label=%s age=%lld", why->n_ahead,
+	    first->host_len, first->host, words.n, words.pid, words.uid, words.label, (long long)ms);
 	say(why, "%u wait before it; the first, process %s on %.*s, asked for %s %s ago", why->n_ahead,
-	    words.pid, first->host_len, first->host, words.n, age((int64_t)first->number).text);
+	    words.pid, first->host_len, first->host, words.n, age(ms).text);
 }
 
 /* Not in the way by itself, but what is said may be wrong for it. */

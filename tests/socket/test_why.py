@@ -2,6 +2,7 @@
 several hold, the one that a request meets first comes first."""
 import re
 import signal
+import time
 import unittest
 import urllib.parse
 
@@ -61,7 +62,8 @@ class Alone(Case):
         self.check(a, "g limit=2", ("ownlimit limit=2 in_use=2 n=1",
                                     "2 slots are in use, and the request's own limit is 2"))
         a.expect(r"OK 3 \d+", "ACQUIRE g")
-        self.check(a, "g limit=2", "full limit=2 in_use=3 n=1")
+        self.check(a, "g limit=2", ("full limit=2 in_use=3 n=1", "^3 slots are in use, more than the limit "
+                                                                 "of 2, and it asks for 1$"))
         a.expect(r"OK 1 \d+", "ACQUIRE h limit=1")
         self.check(a, "h limit=1", "full limit=1 in_use=1 n=1")
 
@@ -80,8 +82,14 @@ class Alone(Case):
         slotd = self.daemon("[group g]\nlimit = 2\nmax_waiters = 2\n")
         a, b = self.client(slotd), self.client(slotd)
         a.expect(r"OK 1 \d+", "ACQUIRE g")
+        start = time.monotonic()
         a.send("#w ACQUIRE g n=2 wait=forever label=my%20job")
         a.expect("#p OK pong", "#p PING")
+        while not re.search(r"age=[1-9]", a.ask_list("WAITERS g")[0]):
+            pass
+        asked = why(b, "g")[0]
+        self.assertLessEqual(1, int(asked["age"]))
+        self.assertLessEqual(int(asked["age"]), (time.monotonic() - start) * 1000)
         queue = r"queue ahead=%d host=\S+ n=2 pid=\d+ uid=\d+ label=my job age=\d+"
         self.check(b, "g", (queue % 1, r"1 wait before it; the first, process \d+ on \S+, "
                                        r"asked for 2 .* ago"))
@@ -97,12 +105,15 @@ class Alone(Case):
         a.expect("OK .*", "LIVE g limit=1 why=too%20hot")
         a.expect(r"OK 1 \d+", "ACQUIRE g")
         self.check(a, "g", (r"full limit=1 in_use=1 n=1 live_by=\S+",
-                            "1 slots are in use, .* a live limit of 1, set by "))
+                            r"1 slots are in use, .* a live limit of 1, set by \S+@\S+: too hot$"))
         a.expect("OK .*", "LIVE g pause=on why=deploy for=1h")
-        self.check(a, "g", (r"paused by=\S+ at=\d+ why=deploy left=\d+", "the group is paused"))
+        self.check(a, "g", (r"paused by=\S+ at=\d+ why=deploy left=\d+", r"^the group is paused by \S+@\S+: deploy$"))
         a.expect("OK .*", "LIVE g pause=off")
         a.expect("OK .*", "LIVE g limit=0")
-        self.check(a, "g", (r"paused by=\S+ at=\d+ why=- left=-", "its live limit is 0"))
+        self.check(a, "g", (r"paused by=\S+ at=\d+ why=- left=-", r"its live limit is 0, set by \S+@\S+$"))
+        a.expect("OK .*", "LIVE g pause=on why=" + 50 * "%C3%A9")
+        self.assertLess(max(len(line) for line in a.ask_list("WHY g")), 1024)
+        a.expect("OK .*", "LIVE g pause=off")
         a.expect("OK .*", "LIVE g limit=none")
         self.check(a, "g", "none limit=3 in_use=1")
 
