@@ -90,7 +90,8 @@ struct arb_acquire {
 	nsec wait;              /* 0: now or never; NSEC_NEVER: for ever */
 	nsec hold;              /* end it by force after this; NSEC_NEVER: do not */
 	uint32_t max_waiters;   /* 0: any number */
-	uint32_t max_holds;     /* slots that the client may hold, of all groups; 0: any number */
+	uint32_t max_holds;     /* slots that the client may hold when it asks, of all groups; 0: any
+				   number */
 	uint32_t max_holds_per_user; /* ... that its user may hold or wait for; likewise */
 	bool drop_on_lapse;     /* every hold ends with its lease, strict clients' too */
 	enum arb_on_down on_down;
