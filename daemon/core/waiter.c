@@ -169,7 +169,8 @@ static const struct why {
 static const struct why *
 why_unavailable(const struct arb *arb, const struct group *g, int64_t limit)
 {
-	if (group_is_valid(arb, g) && g->n_state[SLOT_HELD] + g->n_state[SLOT_ENDING] >= limit)
+	if (limit != XCH_NO_LIMIT && group_is_valid(arb, g) &&
+	    g->n_state[SLOT_HELD] + g->n_state[SLOT_ENDING] >= limit)
 		return NULL;            /* ours alone are as many as there are */
 	if ((arb->link_up >> g->link & 1) == 0)
 		return &away;

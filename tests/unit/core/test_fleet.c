@@ -354,6 +354,9 @@ START_TEST(unavailable_in_a_grace)
 	a = rig_acquire(young, 0, 1, "g", 1, 1, 0);
 	rig_advance(young, 250 * MS);
 	rig_expect_error(young, a, WIRE_ERR_UNAVAILABLE);
+	a = rig_acquire(young, 0, 1, "g", XCH_NO_LIMIT, 1, 0); /* a live one may be put back */
+	rig_advance(young, 250 * MS);
+	rig_expect_error(young, a, WIRE_ERR_UNAVAILABLE);
 	a = rig_acquire(young, 0, 1, "g", 1, 1, NSEC_NEVER);
 	rig_advance(young, 10000 * MS);
 	rig_expect_slot(young, a, 1);
