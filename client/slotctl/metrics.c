@@ -40,15 +40,31 @@ write_lines(FILE *file, const struct answer *answer)
 	return fclose(file) == 0 && !is_bad;
 }
 
+/* A device, a fifo or a link would be gone for ever when the file takes its place. */
+static bool
+may_replace(const char *path)
+{
+	struct stat st;
+
+	if (lstat(path, &st) < 0 || S_ISREG(st.st_mode))
+		return true;
+	ctl_say("%s: no regular file, so it is not replaced; --output - writes to standard output",
+	    path);
+	return false;
+}
+
 static int
 write_file(const char *path, const struct answer *answer)
 {
 	static const char suffix[] = ".XXXXXX";
 	size_t len = strlen(path);
-	char *beside = malloc(len + sizeof suffix);
+	char *beside;
 	FILE *file;
 	int status = 0;
 
+	if (!may_replace(path))
+		return CTL_SYSTEM;
+	beside = malloc(len + sizeof suffix);
 	if (beside == NULL) {
 		ctl_say("%s: %s", path, strerror(errno));
 		return CTL_SYSTEM;
@@ -74,7 +90,7 @@ ctl_metrics(const struct ctl *c)
 
 	if ((status = ctl_ask(c, "METRICS", NULL, &answer)) != 0)
 		return status;
-	if (c->output != NULL)
+	if (c->output != NULL && strcmp(c->output, "-") != 0)
 		status = write_file(c->output, &answer);
 	else
 		for (size_t i = 0; i < answer.n; i++)

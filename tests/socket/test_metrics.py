@@ -1,6 +1,7 @@
 """What slotd tells Prometheus: METRICS, and what slotctl metrics makes of it."""
 import os
 import shutil
+import stat
 import subprocess
 import tempfile
 import unittest
@@ -218,6 +219,24 @@ class Slotctl(Case):
         status, out, said = self.slotctl("metrics", "--output", "/proc/slotd.prom")
         self.assertEqual((status, out), (71, ""))
         self.assertRegex(said, "^slotctl: /proc/slotd.prom: ")
+
+    def test_no_other_than_a_regular_file_is_replaced(self):
+        link, fifo = os.path.join(self.directory, "link"), os.path.join(self.directory, "fifo")
+        os.symlink(self.file, link)
+        os.mkfifo(fifo)
+        for there in link, fifo, self.directory:
+            kind = stat.S_IFMT(os.lstat(there).st_mode)
+            status, out, said = self.slotctl("metrics", "--output", there)
+            self.assertEqual((status, out), (71, ""))
+            self.assertIn(f"slotctl: {there}: no regular file", said)
+            self.assertEqual(stat.S_IFMT(os.lstat(there).st_mode), kind)
+        self.assertEqual(sorted(os.listdir(self.directory)), ["fifo", "link"])
+
+    def test_output_to_standard_output(self):
+        status, out, said = self.slotctl("metrics", "--output", "-")
+        self.assertEqual((status, said), (0, ""))
+        self.assertIn("slotd_held_slots", out)
+        self.assertFalse(os.path.exists("-"))
 
     def test_without_slotd_the_file_stays(self):
         before = self.write()
