@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "daemon/config.h"
@@ -20,24 +21,66 @@
 #define STATUS_MS 2000
 #define STATUS_MAX 256
 
+/* A timerfd, and none of libevent's own timers: one that is pending costs every turn of the loop two
+ * readings of the clock, and this one nothing until it fires. */
+struct timer {
+	int fd;
+	struct event *event;            /* NULL: there is no such timer */
+	bool is_set;
+};
+
 struct manager {
 	const struct server *server;
-	struct event *status_timer;     /* pending: there have been turns since it was told */
+	struct timer status_timer;      /* set: there have been turns since it was told */
 	bool is_due;                    /* the timer has fired in this turn */
 	char status[STATUS_MAX];        /* as it was told last */
 
-	struct event *watchdog_timer;   /* NULL: nobody waits for that */
+	struct timer watchdog_timer;    /* none: nobody waits for that */
 	int64_t watchdog_us;            /* from one sign of life to the next */
 };
 
+static void
+timer_init(struct timer *timer, struct event_base *base, event_callback_fn callback, void *arg)
+{
+	timer->fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+	if (timer->fd < 0)
+		fatal("timerfd_create");
+	timer->event = event_new(base, timer->fd, EV_READ | EV_PERSIST, callback, arg);
+	if (timer->event == NULL || event_add(timer->event, NULL) < 0)
+		fatalx("no timer");
+}
+
+static void
+timer_fini(struct timer *timer)
+{
+	if (timer->event == NULL)
+		return;
+	event_free(timer->event);
+	close(timer->fd);
+}
+
 /* After us microseconds, whatever the timer was set to. */
 static void
-set_timer(struct event *timer, int64_t us)
+timer_set(struct timer *timer, int64_t us)
 {
-	const struct timeval timeout = {us / 1000000, us % 1000000};
+	const struct itimerspec after = {
+	    .it_value = {(time_t)(us / 1000000), (long)(us % 1000000 * 1000)}};
 
-	if (event_add(timer, &timeout) < 0)
-		fatalx("no timer");
+	if (timerfd_settime(timer->fd, 0, &after, NULL) < 0)
+		fatal("timerfd_settime");
+	timer->is_set = true;
+}
+
+/* -> whether it has fired */
+static bool
+timer_take(struct timer *timer)
+{
+	uint64_t expirations;
+
+	if (read(timer->fd, &expirations, sizeof expirations) < 0)
+		return false;
+	timer->is_set = false;
+	return true;
 }
 
 /* ---------------------------------------------------------------- the status */
@@ -80,7 +123,8 @@ on_status(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	manager->is_due = true;
+	if (timer_take(&manager->status_timer))
+		manager->is_due = true;
 }
 
 /* Told when the turn is over, so that it has what came after the timer too. */
@@ -92,8 +136,8 @@ manager_turn(struct manager *manager)
 	if (manager == NULL)
 		return;
 	if (!manager->is_due) {
-		if (!evtimer_pending(manager->status_timer, NULL))
-			set_timer(manager->status_timer, STATUS_MS * 1000);
+		if (!manager->status_timer.is_set)
+			timer_set(&manager->status_timer, STATUS_MS * 1000);
 		return;
 	}
 	manager->is_due = false;
@@ -103,7 +147,7 @@ manager_turn(struct manager *manager)
 	if (systemd_try_notify(status))
 		strcpy(manager->status, status);
 	else
-		set_timer(manager->status_timer, STATUS_MS * 1000);
+		timer_set(&manager->status_timer, STATUS_MS * 1000);
 }
 
 /* ---------------------------------------------------------------- the watchdog */
@@ -133,11 +177,14 @@ static void
 on_watchdog(evutil_socket_t fd, short what, void *arg)
 {
 	struct manager *manager = arg;
-	bool told = systemd_try_notify("WATCHDOG=1");
+	bool told;
 
 	(void)fd;
 	(void)what;
-	set_timer(manager->watchdog_timer, told ? manager->watchdog_us : manager->watchdog_us / 8);
+	if (!timer_take(&manager->watchdog_timer))
+		return;
+	told = systemd_try_notify("WATCHDOG=1");
+	timer_set(&manager->watchdog_timer, told ? manager->watchdog_us : manager->watchdog_us / 8 + 1);
 }
 
 /* ---------------------------------------------------------------- both */
@@ -154,16 +201,13 @@ manager_new(const struct server *server)
 	if (manager == NULL)
 		fatal("manager");
 	manager->server = server;
-	manager->status_timer = evtimer_new(base, on_status, manager);
+	timer_init(&manager->status_timer, base, on_status, manager);
+	timer_set(&manager->status_timer, STATUS_MS * 1000);    /* though no turn may come */
 	manager->watchdog_us = watchdog_us() / 2;
-	if (manager->watchdog_us > 0)
-		manager->watchdog_timer = evtimer_new(base, on_watchdog, manager);
-	if (manager->status_timer == NULL ||
-	    (manager->watchdog_us > 0 && manager->watchdog_timer == NULL))
-		fatalx("no timer");
-	if (manager->watchdog_timer != NULL)
-		set_timer(manager->watchdog_timer, manager->watchdog_us);
-	set_timer(manager->status_timer, STATUS_MS * 1000);     /* though no turn may come */
+	if (manager->watchdog_us > 0) {
+		timer_init(&manager->watchdog_timer, base, on_watchdog, manager);
+		timer_set(&manager->watchdog_timer, manager->watchdog_us);
+	}
 	return manager;
 }
 
@@ -172,8 +216,7 @@ manager_free(struct manager *manager)
 {
 	if (manager == NULL)
 		return;
-	event_free(manager->status_timer);
-	if (manager->watchdog_timer != NULL)
-		event_free(manager->watchdog_timer);
+	timer_fini(&manager->status_timer);
+	timer_fini(&manager->watchdog_timer);
 	free(manager);
 }
