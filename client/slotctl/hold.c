@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "client/slotctl/field.h"
+#include "client/slotctl/stopped.h"
 #include "client/slotctl/strict.h"
 
 #define CONNECT_MS      2000    /* connecting is tried for at least this long */
@@ -67,15 +68,17 @@ say_that_we_wait(const char *line, void *userdata)
 	const struct ctl *c = *(const struct ctl **)userdata;
 	struct field waiting, held, in_use, limit, grace;
 	bool is_shared;
-	char left[CTL_AGE_SIZE];
+	char left[CTL_AGE_SIZE], stopped[STOPPED_SIZE];
 
 	if (!field_find(line, "waiting", &waiting) || strcmp(waiting.value, "0") == 0 ||
 	    !field_find(line, "held", &held) || !field_find(line, "limit", &limit))
 		return;
 	is_shared = field_find(line, "in_use", &in_use);
-	ctl_say("%s: waiting; %s %s, %s waiting (limit %s)", c->arg,
+	if (!stopped_find(line, stopped))
+		snprintf(stopped, sizeof stopped, "limit %s", limit.value);
+	ctl_say("%s: waiting; %s %s, %s waiting (%s)", c->arg,
 	    is_shared ? in_use.value : held.value, is_shared ? "in use on all hosts" : "held",
-	    waiting.value, limit.value);
+	    waiting.value, stopped);
 	if (field_find(line, "grace_left", &grace) && strtoll(grace.value, NULL, 10) > 0) {
 		ctl_age(strtoll(grace.value, NULL, 10), left);
 		ctl_say("%s: nothing is granted for another %s: Redis is new, or may have forgotten who "
@@ -168,7 +171,8 @@ taken_wait(struct taken *t, const struct ctl *c, struct signals *signals, int *s
 		}
 		now = ctl_now_ms();
 		if (!is_away(code) || (!forever && now - start + pause >= window)) {
-			*status = ctl_explain(c, code, t->conn, error);
+			*status = stopped_explain(c, code, t->conn) ? c->no_slot_exit :
+			    ctl_explain(c, code, t->conn, error);
 			taken_close(t);
 			return false;
 		}

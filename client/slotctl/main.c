@@ -71,7 +71,7 @@ static const struct command {
 	{"audit", ctl_audit, OF_ALL | OF_SHOW | OF_AUDIT, NULL, false,
 	    "show what in Redis no slotd answers for"},
 	{"drain", ctl_drain, OF_ALL | OF_SHOW, "[on|off]", false,
-	    "take this host out: grant nothing here any more"},
+	    "show whether this host is taken out, or take it out"},
 	{"reload", ctl_reload, OF_ALL | OF_SHOW, NULL, false, "let slotd read its configuration again"},
 	{"grace", ctl_grace, OF_ALL | OF_SHOW | OF_GRACE, "[end]", false,
 	    "show how long nothing is granted yet, or end that"},

@@ -55,12 +55,13 @@ ctl_reload(const struct ctl *c)
 int
 ctl_drain(const struct ctl *c)
 {
-	const char *word = c->arg != NULL ? c->arg : "on";
+	const char *word = c->arg;
 	struct answer answer;
-	struct field held;
+	struct field held, draining;
+	bool is_on;
 	int status;
 
-	if (strcmp(word, "on") != 0 && strcmp(word, "off") != 0) {
+	if (word != NULL && strcmp(word, "on") != 0 && strcmp(word, "off") != 0) {
 		ctl_say("%s: neither on nor off (try slotctl drain --help)", word);
 		return CTL_USAGE;
 	}
@@ -68,10 +69,12 @@ ctl_drain(const struct ctl *c)
 		return status;
 	if (c->json)
 		return finish_json(&answer);
-	if (strcmp(word, "off") == 0)
-		printf("slotd grants slots here again\n");
-	else
+	is_on = strcmp(value(&answer, "draining", &draining), "yes") == 0;
+	if (is_on)
 		printf("slotd grants nothing here any more; %s holds are left\n",
 		    value(&answer, "held", &held));
+	else
+		printf(word != NULL ? "slotd grants slots here again\n" :
+		    "this host is not drained: slotd grants slots here\n");
 	return finish(&answer);
 }

@@ -76,6 +76,10 @@ _slotctl()
 		case $command in
 		'')
 			mapfile -t COMPREPLY < <(compgen -W "$commands" -- "$cur") ;;
+		drain)
+			[[ $group ]] || mapfile -t COMPREPLY < <(compgen -W 'on off' -- "$cur") ;;
+		grace)
+			[[ $group ]] || mapfile -t COMPREPLY < <(compgen -W 'end' -- "$cur") ;;
 		run | acquire | list | status | holders | waiters | ps | evict | why | limit | pause | resume | history)
 			if [[ ! $group ]]; then
 				# Not by compgen -W, which would expand a name such as $(x).

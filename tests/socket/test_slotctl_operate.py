@@ -44,13 +44,43 @@ class Why(Case):
         self.assertEqual(self.slotctl("why")[0], 64)
 
 
+class Stopped(Case):
+    config = GROUP
+
+    def test_pause(self):
+        said = r"the group is paused by \S+@\S+: db is down$"
+        self.assertEqual(self.slotctl("pause", "g", "--why", "db is down")[0], 0)
+        for args in (["run", "g", "-n", "true"], ["acquire", "g", "-n"]):
+            status, out, wrong = self.slotctl(*args)
+            self.assertEqual((status, out), (75, ""))
+            self.assertRegex(wrong, "^slotctl: g: " + said)
+        self.assertRegex(self.slotctl("run", "g", "-w", "20ms", "true")[2],
+                         "^slotctl: g: no slot became free in 20ms: " + said)
+        self.assertEqual(self.slotctl("run", "g", "-nqE", "9", "true"), (9, "", ""))
+        run = self.start("run", "g", "-v", "true")
+        run.log.wait_for(r"^slotctl: g: waiting; 0 held, 1 waiting \(paused by \S+@\S+: db is down\)$")
+        self.assertEqual(self.slotctl("resume", "g")[0], 0)
+        self.assertEqual(run.end(), 0)
+
+    def test_limit(self):
+        self.assertEqual(self.slotctl("limit", "g", "0")[0], 0)
+        self.assertRegex(self.slotctl("run", "g", "-n", "true")[2],
+                         r"^slotctl: g: the group is limited to 0 live by \S+@\S+$")
+
+
 class Drain(Case):
     config = GROUP
 
     def test_on_and_off(self):
         holder = self.holder(limit=2)
         self.assertEqual(self.slotctl("drain"),
+                         (0, "this host is not drained: slotd grants slots here\n", ""))
+        self.assertEqual(json.loads(self.slotctl("drain", "--json")[1]), {"draining": "no", "held": 1})
+        self.assertEqual(self.slotctl("run", "g", "true"), (0, "", ""))
+        self.assertEqual(self.slotctl("drain", "on"),
                          (0, "slotd grants nothing here any more; 1 holds are left\n", ""))
+        self.assertEqual(self.slotctl("drain")[1],
+                         "slotd grants nothing here any more; 1 holds are left\n")
         self.assertEqual(self.slotctl("run", "g", "true"),
                          (69, "", "slotctl: g: nothing can be granted: this host is drained: slotd grants "
                                   "nothing here any more; try again in 1s"))
@@ -114,7 +144,7 @@ class Denied(Case):
                          (77, "", "slotctl: g: permission denied: uid 2001 is not among the users of "
                                   "[group g]"))
         self.assertEqual(self.other("run", "h", "--limit", "1", "true"), (0, "", ""))
-        for command in (["reload"], ["drain"], ["drain", "off"]):
+        for command in (["reload"], ["drain", "on"], ["drain", "off"]):
             status, said, wrong = self.other(*command)
             self.assertEqual((status, said), (77, ""))
             self.assertIn("permission denied: uid 2001 is no admin of this slotd", wrong)

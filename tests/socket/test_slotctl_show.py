@@ -136,6 +136,9 @@ class Completion(Case):
         self.assertEqual(self.complete("slotctl run two --on-lost "), ["term", "warn"])
         self.assertEqual(self.complete("slotctl run two --on-lost=w"), ["warn"])
         self.assertEqual(self.complete("slotctl run two --wait "), [])
+        self.assertEqual(self.complete("slotctl drain o"), ["on", "off"])
+        self.assertEqual(self.complete("slotctl grace "), ["end"])
+        self.assertEqual(self.complete("slotctl drain on "), [])
 
     def test_the_options_are_those_of_help(self):
         for command in ["", *self.complete("slotctl ")]:
