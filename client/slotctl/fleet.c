@@ -87,11 +87,12 @@ ctl_evict(const struct ctl *c)
 {
 	struct answer answer;
 	int64_t evicted;
+	uint32_t slot;
 	char words[1000];
 	int status;
 
-	if (!is_number(c->second)) {
-		ctl_say("%s: not the number of a slot (try slotctl evict --help)", c->second);
+	if (!ctl_number(c->second, 1, 1000000, &slot)) {
+		ctl_say("%s: not the number of a slot, from 1 to 1000000 (try slotctl evict --help)", c->second);
 		return CTL_USAGE;
 	}
 	if ((c->token != NULL && !is_number(c->token)) || !make_words(c, words, sizeof words)) {

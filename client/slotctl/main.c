@@ -32,6 +32,7 @@ enum {
 	OF_AUDIT = 4096,
 	OF_LIVE = 512,          /* sets what counts for all hosts */
 	OF_LIMIT = 16384,
+	OF_FOR = 32768,         /* likewise, and it may end by itself */
 };
 
 static const struct command {
@@ -59,9 +60,9 @@ static const struct command {
 	    "show the groups, live; batch or once for logs and pipes"},
 	{"why", ctl_why, OF_ALL | OF_SHOW | OF_WHY, "GROUP", false,
 	    "say what stands in the way of a slot of GROUP"},
-	{"limit", ctl_limit, OF_ALL | OF_SHOW | OF_LIVE | OF_LIMIT, "GROUP [N|none]", false,
+	{"limit", ctl_limit, OF_ALL | OF_SHOW | OF_LIVE | OF_FOR | OF_LIMIT, "GROUP [N|none]", false,
 	    "show or set the limit that counts on all hosts"},
-	{"pause", ctl_pause, OF_ALL | OF_SHOW | OF_LIVE, "GROUP", false,
+	{"pause", ctl_pause, OF_ALL | OF_SHOW | OF_LIVE | OF_FOR, "GROUP", false,
 	    "grant nothing more in GROUP, on all hosts"},
 	{"resume", ctl_resume, OF_ALL | OF_SHOW | OF_LIVE, "GROUP", false, "end its pause"},
 	{"history", ctl_history, OF_ALL | OF_SHOW, "GROUP", false,
@@ -126,7 +127,7 @@ static const struct option_help {
 	{"token", OPT_TOKEN, "TOKEN", OF_EVICT, "only of the hold with this token"},
 	{"fix", OPT_FIX, NULL, OF_AUDIT, "free what no lease protects"},
 	{"yes", OPT_YES, NULL, OF_GRACE, "do not ask whether nothing is held"},
-	{"for", OPT_FOR, "TIME", OF_LIVE, "it ends by itself after TIME (10s, 2m, 1h)"},
+	{"for", OPT_FOR, "TIME", OF_FOR, "it ends by itself after TIME (10s, 2m, 1h)"},
 	{"why", OPT_WHY, "TEXT", OF_LIVE, "what others are told"},
 	{"clear", OPT_CLEAR, NULL, OF_LIMIT, "take the live limit away; the same as none"},
 	{"socket", OPT_SOCKET, "PATH", OF_ALL, "default: $SLOTD_SOCKET, else " SLOT_SOCKET},
@@ -234,6 +235,7 @@ take_option(struct ctl *c, int value, const char *arg)
 	static const char no_unit_text[] = "a time needs a unit: ms, s, m or h "
 	    "(seconds or milliseconds?)";
 	static const char time_text[] = "not a time such as 250ms, 10s, 2m or 1h";
+	static const char zero_text[] = "it must be more than 0";
 	bool no_unit;
 	uint32_t number;
 	int64_t ms;
@@ -276,13 +278,17 @@ take_option(struct ctl *c, int value, const char *arg)
 		return NULL;
 	case 'd':
 	case OPT_INTERVAL:
-		if (!ctl_time(arg, &ms, &no_unit) || ms == 0)
+		if (!ctl_time(arg, &ms, &no_unit))
 			return no_unit ? no_unit_text : time_text;
+		if (ms == 0)
+			return zero_text;
 		c->interval_ms = ms;
 		return NULL;
 	case OPT_HOLD:
-		if (!ctl_time(arg, &ms, &no_unit) || ms == 0)
+		if (!ctl_time(arg, &ms, &no_unit))
 			return no_unit ? no_unit_text : time_text;
+		if (ms == 0)
+			return zero_text;
 		c->hold_ms = ms;
 		return NULL;
 	case OPT_KILL_AFTER:
@@ -315,8 +321,10 @@ take_option(struct ctl *c, int value, const char *arg)
 		c->json = true;
 		return NULL;
 	case OPT_FOR:
-		if (!ctl_time(arg, &ms, &no_unit) || ms == 0)
+		if (!ctl_time(arg, &ms, &no_unit))
 			return no_unit ? no_unit_text : time_text;
+		if (ms == 0)
+			return zero_text;
 		c->for_ms = ms;
 		return NULL;
 	case OPT_WHY:
@@ -423,7 +431,9 @@ run_command(struct ctl *c, const struct command *command, int argc, char **argv)
 	if (c->watch && c->names)
 		return bad_usage(command, "not with --names", "--watch");
 	c->rest = argv + optind;
-	c->asks_hosts = (command->options & (OF_EVICT | OF_AUDIT | OF_PS)) != 0;
+	c->wants_slot = (command->options & OF_HOLD) != 0;
+	if (command->arg != NULL && strstr(command->arg, "G") != NULL)
+		c->group = c->arg;      /* GROUP, or [GLOB] */
 	return command->function(c);
 }
 

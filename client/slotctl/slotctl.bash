@@ -62,7 +62,8 @@ _slotctl()
 	metrics) options="--output $all" ;;
 	grace) options="--json --yes $all" ;;
 	limit) options="--json --for --why --clear $all" ;;
-	pause | resume) options="--json --for --why $all" ;;
+	pause) options="--json --for --why $all" ;;
+	resume) options="--json --why $all" ;;
 	why) options="--limit --count --json $all" ;;
 	*) options="--json $all" ;;
 	esac

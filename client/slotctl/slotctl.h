@@ -21,7 +21,8 @@ enum ctl_exit {
 /* The command line, parsed.  Strings are argv's. */
 struct ctl {
 	const char *socket;     /* where slotd listens */
-	const char *arg;        /* GROUP, or GLOB; NULL: none */
+	const char *arg;        /* GROUP, or GLOB, or another word; NULL: none */
+	const char *group;      /* the same, unless it is another word */
 	char **rest;            /* the command to run; ends with NULL */
 	const char *second;     /* the word behind that; NULL: none */
 	bool json, names;
@@ -43,7 +44,7 @@ struct ctl {
 	const char *label;      /* NULL: none */
 	const char *token;      /* NULL: any */
 	bool fix;               /* what an audit finds */
-	bool asks_hosts;        /* wants no slot */
+	bool wants_slot;        /* and does not only look at what is there, or change it */
 	const char *output;     /* a file; NULL: standard output */
 	int no_slot_exit;       /* -E */
 	bool close;             /* the command does not inherit the connection */

@@ -89,7 +89,8 @@ int
 ctl_explain(const struct ctl *c, int code, const struct slot_conn *conn, int error)
 {
 	const char *text = conn != NULL ? slot_error_text(conn) : slot_strerror(code);
-	const char *group = c->arg != NULL ? c->arg : "request";
+	const char *group = c->group != NULL ? c->group : "";
+	const char *colon = c->group != NULL ? ": " : "";
 	char waited[CTL_AGE_SIZE], retry[CTL_AGE_SIZE], closest[256];
 
 	switch (code) {
@@ -122,8 +123,8 @@ ctl_explain(const struct ctl *c, int code, const struct slot_conn *conn, int err
 		break;
 	case SLOT_EUNAVAILABLE:
 		ctl_age(slot_error_number(conn, "retry"), retry);
-		ctl_say("%s: %s%s; try again in %s", group,
-		    c->asks_hosts ? "" : "nothing can be granted: ", text, retry);
+		ctl_say("%s%s%s%s; try again in %s", group, colon,
+		    c->wants_slot ? "nothing can be granted: " : "", text, retry);
 		break;
 	case SLOT_EBADVALUE:            /* the numbers have been looked at before */
 		ctl_say("--label: not 1 to 64 bytes of UTF-8 without control characters");
@@ -153,8 +154,7 @@ ctl_explain(const struct ctl *c, int code, const struct slot_conn *conn, int err
 		    c->count, slot_error_number(conn, "max"));
 		break;
 	case SLOT_EDENIED:
-		ctl_say("%s%spermission denied: %s", c->arg != NULL ? c->arg : "",
-		    c->arg != NULL ? ": " : "", text);
+		ctl_say("%s%spermission denied: %s", group, colon, text);
 		break;
 	case SLOT_ECONFIG:              /* file:line: first, as editors and people look for it */
 		ctl_say("%s", text);
@@ -164,7 +164,7 @@ ctl_explain(const struct ctl *c, int code, const struct slot_conn *conn, int err
 		if (ctl_exit_status(c, code) == CTL_UNAVAILABLE)
 			ctl_say("%s: %s", c->socket, text);
 		else
-			ctl_say("%s: %s", group, text);
+			ctl_say("%s%s%s", group, colon, text);
 	}
 	return ctl_exit_status(c, code);
 }

@@ -47,6 +47,21 @@ live_left(const struct live_setting *s, usec now)
 	return number_or_dash(ends, ends ? (s->until - now) / 1000 : 0);
 }
 
+struct live_who
+live_who(const struct live_setting *s)
+{
+	char by[LIVE_BY_MAX + 1], reason[WIRE_WHY_MAX + 1];
+	bool has_reason = strcmp(s->why, "-") != 0;
+	struct live_who who;
+
+	if (wire_unescape(s->by, strlen(s->by), by, sizeof by) < 0 ||
+	    wire_unescape(s->why, strlen(s->why), reason, sizeof reason) < 0)
+		return (struct live_who){"?"};  /* never: both were escaped, or looked at, before */
+	snprintf(who.text, sizeof who.text, "%s%s%s", by, has_reason ? ": " : "",
+	    has_reason ? reason : "");
+	return who;
+}
+
 bool
 live_add_status(const struct server *server, const char *group, struct output *out)
 {

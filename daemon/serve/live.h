@@ -33,6 +33,13 @@ enum arb_on_down live_on_down(const struct server *server, const char *group,
 /* In ms; "-": it has no end, or s is NULL. */
 struct word live_left(const struct live_setting *s, usec now);
 
+/* Who has set it, and why, for people: "root@a: deploy". */
+struct live_who {
+	char text[LIVE_BY_MAX + WIRE_WHY_MAX + 8];
+};
+
+struct live_who live_who(const struct live_setting *s);
+
 /* " live_by=... paused=..." */
 bool live_add_status(const struct server *server, const char *group, struct output *out);
 

@@ -431,17 +431,20 @@ set_live(struct client *client, const struct wire_request *req)
 	struct live_setting setting;
 	usec length;
 	enum live_kind kind = live_wanted(client, req, &setting, &length);
-	const char *what = kind == LIVE_PAUSE ? "pause" : "live limit";
+	bool is_end = setting.limit == XCH_NO_LIMIT;
 	uint64_t request = wait_for_backend(client, req);
+	char what[48];
 
 	if (request == 0)
 		return;
-	if (setting.limit == XCH_NO_LIMIT)
-		log_info("group %s: %s, process %d, ends its %s: %s", req->group, setting.by,
-		    client->pid, what, setting.why);
+	if (kind == LIVE_PAUSE)
+		strcpy(what, is_end ? "its pause is ended" : "it is paused");
+	else if (is_end)
+		strcpy(what, "its live limit is taken away");
 	else
-		log_info("group %s: %s, process %d, sets its %s: limit %lld: %s", req->group,
-		    setting.by, client->pid, what, (long long)setting.limit, setting.why);
+		snprintf(what, sizeof what, "its live limit is set to %lld", (long long)setting.limit);
+	log_info("group %s: %s by process %d of %s", req->group, what, client->pid,
+	    live_who(&setting).text);
 	loop_set_live(client->server->loop, client_id(client), request, req->group, kind, &setting,
 	    length);
 }

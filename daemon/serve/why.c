@@ -66,26 +66,6 @@ say(struct why *why, const char *fmt, ...)
 	why->n_lines++;
 }
 
-/* Who has set what counts, and why, for people: "root@a: deploy". */
-struct setter {
-	char text[LIVE_BY_MAX + WIRE_WHY_MAX + 8];
-};
-
-static struct setter
-setter(const struct live_setting *s)
-{
-	char by[LIVE_BY_MAX + 1], reason[WIRE_WHY_MAX + 1];
-	bool has_reason = strcmp(s->why, "-") != 0;
-	struct setter setter;
-
-	if (wire_unescape(s->by, strlen(s->by), by, sizeof by) < 0 ||
-	    wire_unescape(s->why, strlen(s->why), reason, sizeof reason) < 0)
-		return (struct setter){"?"};    /* never: both were escaped, or looked at, before */
-	snprintf(setter.text, sizeof setter.text, "%s%s%s", by, has_reason ? ": " : "",
-	    has_reason ? reason : "");
-	return setter;
-}
-
 /* A duration for people. */
 struct age {
 	char text[24];
@@ -202,7 +182,7 @@ paused(struct why *why)
 	PUT(why, "cause=paused by=%s at=%lld why=%s left=%s", s->by, (long long)(s->at / 1000), s->why,
 	    live_left(s, why->live.now).text);
 	say(why, s == why->live.pause ? "the group is paused by %s" :
-	    "the group is stopped: its live limit is 0, set by %s", setter(s).text);
+	    "the group is stopped: its live limit is 0, set by %s", live_who(s).text);
 }
 
 static void
@@ -271,7 +251,7 @@ full(struct why *why)
 		PUT(why, "cause=full limit=%lld in_use=%u n=%u live_by=%s", (long long)why->limit,
 		    why->in_use, why->n, why->live.counts->by);
 		say(why, "%u slots are in use, it asks for %u, and there is a live limit of %lld, set "
-		    "by %s", why->in_use, why->n, (long long)why->limit, setter(why->live.counts).text);
+		    "by %s", why->in_use, why->n, (long long)why->limit, live_who(why->live.counts).text);
 	} else {
 		PUT(why, "cause=full limit=%lld in_use=%u n=%u", (long long)why->limit, why->in_use,
 		    why->n);

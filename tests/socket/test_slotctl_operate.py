@@ -3,6 +3,8 @@ import json
 import os
 import unittest
 
+from fleet import fleet, no_grace
+from redis import Redis
 from slotctl import Case
 from user import CONFIG, needs_root
 
@@ -61,6 +63,8 @@ class Stopped(Case):
         run.log.wait_for(r"^slotctl: g: waiting; 0 held, 1 waiting \(paused by \S+@\S+: db is down\)$")
         self.assertEqual(self.slotctl("resume", "g")[0], 0)
         self.assertEqual(run.end(), 0)
+        self.slotd.log.wait_for(r"group g: it is paused by process \d+ of \S+@\S+: db is down$")
+        self.slotd.log.wait_for(r"group g: its pause is ended by process \d+ of \S+@\S+$")
 
     def test_limit(self):
         self.assertEqual(self.slotctl("limit", "g", "0")[0], 0)
@@ -128,6 +132,21 @@ class Reload(Case):
                     "slotctl: nothing has changed; mistakes: 2"))
 
 
+class Away(Case):
+    def setUp(self):
+        redis = self.enterContext(Redis())
+        self.slotd, = self.enterContext(fleet(redis, 1, no_grace(redis, 10000), ["away"]))
+        redis.end()
+        self.slotd.log.wait_for("away")
+
+    def test_who_wants_no_slot(self):
+        for args in (["limit", "g", "1"], ["pause", "g"], ["history", "g"]):
+            status, out, wrong = self.slotctl(*args)
+            self.assertEqual((status, out), (69, ""))
+            self.assertRegex(wrong, "^slotctl: g: (?!nothing can be granted).*try again in")
+        self.assertRegex(self.slotctl("audit")[2], "^slotctl: (?!request:).*try again in")
+
+
 @needs_root
 class Denied(Case):
     config = CONFIG + "[group g]\nlimit = 1\nallow_users = 2002\n"
@@ -147,7 +166,7 @@ class Denied(Case):
         for command in (["reload"], ["drain", "on"], ["drain", "off"]):
             status, said, wrong = self.other(*command)
             self.assertEqual((status, said), (77, ""))
-            self.assertIn("permission denied: uid 2001 is no admin of this slotd", wrong)
+            self.assertRegex(wrong, "^slotctl: permission denied: uid 2001 is no admin of this slotd")
         self.assertIn("cause=denied uid=2001 rule=allow_users", self.other("why", "g")[1])
         self.assertEqual(self.slotctl("run", "g", "true"), (0, "", ""))
 

@@ -155,7 +155,7 @@ class Watch(Case):
 
     def test_usage(self):
         for args, said in ((["list", "--watch", "--names"], "--watch: not with --names"),
-                           (["list", "--watch", "--interval", "0s"], "--interval 0s: not a time"),
+                           (["list", "--watch", "--interval", "0s"], "--interval 0s: it must be more than 0"),
                            (["ping", "--watch"], "--watch: no such option here")):
             status, _, text = self.slotctl(*args)
             self.assertEqual(status, 64)
