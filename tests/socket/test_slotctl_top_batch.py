@@ -42,6 +42,14 @@ class Batch(Case):
             self.check(out)
             self.assertEqual(len(list(self.tables(out))), 1)
 
+    def test_full_is_what_its_row_says(self):
+        """Also where nobody waits."""
+        self.slotd = self.daemon("[group g]\nlimit = 1\n")
+        self.holder("g")
+        above, (_, row) = next(self.tables(self.slotctl("top", "-1")[1]))
+        self.assertRegex(above[1], "^1 group, 1 full; 1 held, 0 waiting; ")
+        self.assertEqual(row[-1], "full")
+
     def test_several(self):
         status, out, said = self.slotctl("top", "-b", "-n3", "-d", "10ms")
         self.assertEqual((status, said), (0, ""))

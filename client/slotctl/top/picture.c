@@ -90,6 +90,7 @@ group_judge(const struct picture *picture, struct group *g)
 	int64_t unproven = find_number(g->line, "unproven");
 	bool is_full = g->limit >= 0 && used >= g->limit;
 
+	g->is_full = is_full && g->limit > 0;
 	g->mood = MOOD_TROUBLE;
 	if (picture->has_redis && !picture->is_redis_up) {
 		snprintf(g->state, sizeof g->state, "Redis is away");
@@ -111,7 +112,7 @@ group_judge(const struct picture *picture, struct group *g)
 	} else {
 		g->mood = is_full && g->waiting > 0 ? MOOD_FULL : used > 0 || g->waiting > 0 ?
 		    MOOD_BUSY : MOOD_QUIET;
-		if (is_full && g->limit > 0)
+		if (g->is_full)
 			snprintf(g->state, sizeof g->state, "full");
 		if (find_text(g->line, "live_by", why))
 			snprintf(g->state, sizeof g->state, "%slimit by %s", g->state[0] != '\0' ?
@@ -156,7 +157,7 @@ groups_read(struct picture *picture)
 		g->grants = find_number(line, "grants");
 		g->rate = RATE_UNKNOWN;
 		group_judge(picture, g);
-		picture->n_full += g->mood == MOOD_FULL;
+		picture->n_full += g->is_full;
 		picture->is_draining = picture->is_draining || is_yes(line, "draining");
 		if (find_number(line, "grace_left") > picture->grace_ms)
 			picture->grace_ms = find_number(line, "grace_left");

@@ -23,6 +23,7 @@ struct group {
 	int64_t oldest_ms;      /* of the waits; -1: nobody waits */
 	int64_t grants;         /* since that slotd was started; -1: not counted */
 	double rate;            /* grants a second since the last picture, or RATE_UNKNOWN */
+	bool is_full;           /* also where nobody waits */
 	enum mood mood;
 	char state[VALUE_SIZE + 32];    /* in words; "": nothing to say */
 };
