@@ -120,9 +120,12 @@ table_pairs_width(const struct answer *answer)
 void
 table_print_pair(const struct field *f, int width)
 {
-	bool is_age = strcmp(f->key, "oldest_wait") == 0 || strcmp(f->key, "live_left") == 0;
+	static const char *const ages[] = {"oldest_wait", "live_left", "lease_left", "grace_left"};
+	bool is_age = false;
 	char cell[CELL_SIZE];
 
+	for (size_t i = 0; i < sizeof ages / sizeof ages[0]; i++)
+		is_age = is_age || strcmp(f->key, ages[i]) == 0;
 	format_cell(f, is_age ? AGE : strcmp(f->key, "live_at") == 0 ? TIME : TEXT, cell);
 	printf("%-*s  %s\n", width, f->key, cell);
 }

@@ -132,6 +132,18 @@ class Reload(Case):
                     "slotctl: nothing has changed; mistakes: 2"))
 
 
+class Shared(Case):
+    def setUp(self):
+        redis = self.enterContext(Redis())
+        self.slotd, = self.enterContext(fleet(redis, 1, no_grace(redis, 10000) + GROUP))
+
+    def test_times_have_units(self):
+        self.holder("g", 2)
+        said = self.slotctl("status", "g")[1]
+        self.assertRegex(said, r"(?m)^lease_left +\d+(\.\d)?m?s$")
+        self.assertRegex(said, r"(?m)^grace_left +0ms$")
+
+
 class Away(Case):
     def setUp(self):
         redis = self.enterContext(Redis())
