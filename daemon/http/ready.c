@@ -19,8 +19,8 @@ ready(const struct server *server, char *why, size_t size)
 	} else if (loop_is_down(server->loop, &word, &text)) {
 		snprintf(why, size, "%s: %s", word, text);
 	} else if (grace > 0) {
-		snprintf(why, size, "grace: Redis has lost data, and nothing is granted for %lld ms",
-		    (long long)(grace / NSEC_MS));
+		snprintf(why, size, "grace: Redis is new, or has lost data: nothing is granted for "
+		    "%lld ms", (long long)(grace / NSEC_MS));
 	} else {
 		snprintf(why, size, "ready");
 		return true;

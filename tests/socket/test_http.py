@@ -314,7 +314,8 @@ class Ready(unittest.TestCase):
                 self.assertEqual(get(("127.0.0.1", port), "/healthz").status, 200)
                 redis.start()
                 slotd.log.wait_for("connected to")
-                self.assertRegex(get(("127.0.0.1", port), "/readyz").text, "^grace: ")
+                self.assertRegex(get(("127.0.0.1", port), "/readyz").text,
+                                 "^grace: Redis is new, or has lost data: nothing is granted for")
                 with slotd.client() as client:
                     client.expect(r"OK 1 \d+", "ACQUIRE g limit=1 wait=1m")
                 self.assertEqual(get(("127.0.0.1", port), "/readyz").text, "ready\n")
