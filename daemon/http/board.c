@@ -73,29 +73,54 @@ add(void *arg, const struct arb_group_status *status)
 		board->groups[board->n++].status = *status;
 }
 
-/* As LIST does: those in use, and those that the configuration names. */
+static bool
+is_live(const struct board *board, const char *group)
+{
+	return live_view(board->server, group).counts != NULL;
+}
+
+/* As LIST does: those in use, those that the configuration names, and those with a live limit. */
 static void
 add_if_shown(void *arg, const struct arb_group_status *status)
 {
 	if (status->held > 0 || status->waiting > 0 || status->in_use > 0 || status->open > 0 ||
-	    status->tally->is_kept)
+	    status->tally->is_kept || is_live(arg, status->name))
 		add(arg, status);
 }
 
-/* Those that are configured and unused. */
+static void
+add_unused(struct board *board, const char *group)
+{
+	struct arb_group_status status;
+
+	if (arb_status(loop_arb(board->server->loop), group, &status))
+		return;
+	status.tally = tally_find(loop_tallies(board->server->loop), group);
+	add(board, &status);
+}
+
+/* By a section of exactly its name, and not by a glob alone. */
+static bool
+is_named(const struct config *config, const char *group)
+{
+	const struct config_group *section = config_group(config, group);
+
+	return section != NULL && strcmp(section->name, group) == 0;
+}
+
+/* Those that are configured, or have a live limit, and are unused. */
 static void
 add_unknown(struct board *board)
 {
+	const struct config *config = board->server->config;
 	const struct config_group *group = NULL;
-	const struct tallies *tallies = loop_tallies(board->server->loop);
-	struct arb_group_status status;
+	const struct live *live, *after;
 
-	while ((group = config_group_next(board->server->config, group)) != NULL) {
-		if (arb_status(loop_arb(board->server->loop), group->name, &status))
-			continue;
-		status.tally = tally_find(tallies, group->name);
-		add(board, &status);
-	}
+	while ((group = config_group_next(config, group)) != NULL)
+		add_unused(board, group->name);
+	TABLE_FOREACH (live, after, &loop_lives(board->server->loop)->groups)
+		if (is_live(board, live->name) && !is_named(config, live->name))
+			add_unused(board, live->name);
 }
 
 static void

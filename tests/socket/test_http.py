@@ -259,6 +259,15 @@ class Status(unittest.TestCase):
                              (0, True, "", None))
             self.assertIn("<span>paused by ", get(self.where, "/").text)
 
+    def test_live_alone(self):
+        """A group that has nothing but a live limit is shown, once, as LIST does."""
+        with served(self.config + "[group g]\nlimit = 5\n[group pre*]\nlimit = 5\n") as (_, client):
+            for name in "g", "prefixed", "unused":
+                client.expect("OK .*", f"LIVE {name} pause=on")
+            shown = [group["group"] for group in self.status()["groups"] if group["paused"]]
+            self.assertEqual(shown, ["g", "prefixed", "unused"])
+            self.assertIn(">unused<", get(self.where, "/").text)
+
     def test_unknown_group(self):
         """One that nobody uses is shown when it is asked for, and counted nowhere for that."""
         with served(self.config):
