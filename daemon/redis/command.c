@@ -34,37 +34,23 @@ add(struct exchange_command *cmd, const char *arg)
 	add_borrowed(cmd, memcpy(copy, arg, len + 1), len);
 }
 
-static void __attribute__((format(printf, 2, 3)))
-addf(struct exchange_command *cmd, const char *format, ...)
-{
-	char buf[512];
-	va_list ap;
-	int len;
-
-	va_start(ap, format);
-	len = vsnprintf(buf, sizeof buf, format, ap);
-	va_end(ap);
-	if (len < 0 || (size_t)len >= sizeof buf)
-		abort();
-	add(cmd, buf);
-}
-
 static void
 add_number(struct exchange_command *cmd, int64_t n)
 {
-	addf(cmd, "%" PRId64, n);
+	exchange_add(cmd, "%" PRId64, n);
 }
 
 static void
 add_id(struct exchange_command *cmd, uint64_t id)
 {
-	addf(cmd, "%016" PRIx64, id);
+	exchange_add(cmd, "%016" PRIx64, id);
 }
 
 static void
 add_daemon(struct exchange_command *cmd, const struct xch_daemon *d)
 {
-	addf(cmd, "%016" PRIx64 ".%016" PRIx64 ".%016" PRIx64, d->install, d->generation, d->nonce);
+	exchange_add(cmd, "%016" PRIx64 ".%016" PRIx64 ".%016" PRIx64, d->install, d->generation,
+	    d->nonce);
 }
 
 static void
@@ -115,7 +101,7 @@ static void
 add_key(struct exchange_command *cmd, const char *prefix, unsigned shard, const char *group,
     const char *name)
 {
-	addf(cmd, "%s" FORMAT ":{s%02u}:%s%s%s", prefix, shard, group, *group ? ":" : "", name);
+	exchange_add(cmd, "%s" FORMAT ":{s%02u}:%s%s%s", prefix, shard, group, *group ? ":" : "", name);
 }
 
 void
@@ -134,7 +120,7 @@ exchange_encode_touch(struct exchange_command *cmd, const char *sha, const char 
 static void
 add_channels(struct exchange_command *cmd, const char *prefix)
 {
-	addf(cmd, "%s" FORMAT ":d:", prefix);
+	exchange_add(cmd, "%s" FORMAT ":d:", prefix);
 }
 
 /* ------------------------------------------------------------------ binary arguments */
